@@ -1,1 +1,21 @@
-//! placeholder
+//! The road of one object: every verb of the pipeline as a decision over a transaction, and the loop that commits.
+//!
+//! Read the rooms in this order: `land` (an object arrives), `route` (its event meets the rules), `deliver` (a match
+//! becomes an attempt), `run` (an attempt becomes a container), `keep` (the resources they lean on), `build` (stacks
+//! create all of these), `tell` (what became of each object). Never parses or writes the bytes of a protocol.
+
+pub mod deliver;
+pub mod drive;
+pub mod keep;
+pub mod key;
+pub mod land;
+pub mod record;
+pub mod route;
+pub mod run;
+pub mod tell;
+pub mod tx;
+
+pub use drive::{Flow, FlowParts};
+pub use key::Key;
+pub use record::{NoPrevious, Record};
+pub use tx::{Effect, Reader, Tx, View};

@@ -1,0 +1,11 @@
+//! Deliveries.
+
+use landfall_core::error::ApiError;
+
+use crate::drive::Pending;
+use crate::tx::Tx;
+
+/// One step of the loop.
+pub(crate) fn turn(_: &mut Tx<'_>) -> Result<Pending, ApiError> {
+    Ok(Pending::default())
+}

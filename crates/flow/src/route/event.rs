@@ -1,0 +1,54 @@
+//! Events on their way: written in the commit that caused them, read in order by the router. Never lost, never
+//! reordered between commits.
+
+use landfall_core::clock::Timestamp;
+use landfall_core::error::ApiError;
+use serde::{Deserialize, Serialize};
+
+use crate::key::Key;
+use crate::tx::Tx;
+
+/// The object that an event is about, for the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Bucket name.
+    pub bucket: String,
+    /// Object key, raw.
+    pub key: String,
+    /// Version id; absent on unversioned buckets.
+    pub version_id: Option<String>,
+}
+
+/// An event as it waits for its bus's rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The envelope's `id`.
+    pub id: String,
+    /// Account of the bus.
+    pub account: String,
+    /// Region of the bus.
+    pub region: String,
+    /// Name of the bus, `default` for events of AWS services.
+    pub bus: String,
+    /// The whole event as JSON text, exactly as targets get it.
+    pub json: String,
+    /// When it was taken in.
+    pub ingested_at: Timestamp,
+    /// The object it is about, if it is about one.
+    pub object: Option<ObjectRef>,
+    /// Buses it has already passed, against loops.
+    pub hops: u8,
+}
+crate::record!(StoredEvent in Road);
+
+/// Key of an event by its number in the store's sequence.
+pub fn event_key(number: u64) -> Key {
+    Key::new("event").number(number)
+}
+
+/// Takes an event in: it becomes durable with whatever else this transaction writes.
+pub fn emit(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<u64, ApiError> {
+    let number = tx.next_sequence();
+    tx.put(&event_key(number), event)?;
+    Ok(number)
+}

@@ -1,2 +1,33 @@
-//! Project chores.
-fn main() {}
+//! Project chores, run as `cargo xtask <command>`. Never part of the product.
+
+use clap::{Parser, Subcommand};
+
+mod codegen;
+mod image;
+mod tidy;
+
+/// Chores of the Landfall workspace.
+#[derive(Parser)]
+#[command(name = "xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the generated API types and shape tables.
+    Codegen(codegen::Args),
+    /// Makes a container image of one static binary, as a docker archive.
+    Image(image::Args),
+    /// Checks the rules of the house that no compiler checks.
+    Tidy(tidy::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Codegen(args) => codegen::run(&args),
+        Command::Image(args) => image::run(&args),
+        Command::Tidy(args) => tidy::run(&args),
+    }
+}

@@ -3,12 +3,15 @@
 //! Never does I/O, never reads the time or the environment, never draws a random number: those come in as
 //! arguments or through the [`clock::Clock`] and [`ids::Ids`] traits.
 
+pub mod api;
 pub mod arn;
 pub mod caller;
 pub mod clock;
 pub mod error;
 pub mod ids;
 pub mod limits;
+pub mod template;
+pub mod transform;
 
 /// Stops the process with a reason when an invariant of the code itself is broken.
 ///

@@ -8,8 +8,12 @@ pub mod arn;
 pub mod caller;
 pub mod clock;
 pub mod error;
+pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod policy;
+pub mod retry;
+pub mod task;
 pub mod template;
 pub mod transform;
 

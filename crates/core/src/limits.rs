@@ -14,8 +14,34 @@ pub const DELIVERIES_PER_TURN_MAX: usize = 256;
 pub const INLINE_OBJECT_BYTES_MAX: u64 = 16 * 1024;
 /// Body of a request to any service but S3 objects.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes written to one key space of the store before its in-memory part goes to a table of its own.
+pub const STORE_MEMTABLE_BYTES_MAX: u64 = 1024 * 1024;
+/// In-memory parts of one key space that may wait to be written to tables before a commit waits for them.
+pub const STORE_SEALED_MEMTABLES_MAX: usize = 2;
+/// Runs of level 0 of one key space before a commit waits for compaction.
+pub const STORE_LEVEL0_RUNS_MAX: usize = 16;
+/// Blocks of tables that the store keeps in memory.
+pub const STORE_BLOCK_CACHE_BYTES: u64 = 2 * 1024 * 1024;
+/// Journals that the store keeps before it moves all that is in them to tables.
+pub const STORE_JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Open table files that the store keeps.
+pub const STORE_OPEN_FILES_MAX: usize = 256;
+/// Bytes of a table file of the store.
+pub const STORE_TABLE_BYTES_TARGET: u64 = 8 * 1024 * 1024;
+/// Key of a stored entry.
+pub const STORE_KEY_BYTES_MAX: usize = 65_535;
+/// Bytes of a content that are collected before they are written, and read at once.
+pub const CONTENT_CHUNK_BYTES: usize = 128 * 1024;
+/// Pause before a failed step of the pipeline is tried again.
+pub const STEP_RETRY_MILLIS: i64 = 1_000;
+/// Tasks that may be placed on this host at one time; the others wait in order.
+pub const TASKS_PLACED_MAX: usize = 64;
 /// Nesting of JSON and YAML taken from outside.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
+/// Wait before the first retry of a delivery, jitter aside; doubles with every further one.
+pub const RETRY_DELAY_MILLIS_FIRST: i64 = 1_000;
+/// Longest wait between two retries of a delivery.
+pub const RETRY_DELAY_MILLIS_MAX: i64 = 5 * 60 * 1_000;
 
 // --- Amazon S3 ------------------------------------------------------------------------------------------------
 
@@ -48,12 +74,20 @@ pub const EVENTS_RULES_PER_BUS_MAX: usize = 300;
 pub const EVENTS_TARGETS_PER_RULE_MAX: usize = 5;
 /// Event buses of an account and region.
 pub const EVENTS_BUSES_MAX: usize = 100;
+/// Buses that one event may pass, against loops.
+pub const EVENTS_BUS_HOPS_MAX: u8 = 6;
 /// Entries of one PutEvents.
 pub const EVENTS_PUT_ENTRIES_MAX: usize = 10;
 /// Size of one PutEvents entry (1 MB since 2026-01-29).
 pub const EVENTS_ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// Characters of an event pattern.
 pub const EVENTS_PATTERN_CHARS_MAX: usize = 4_096;
+/// Characters of a constant `Input` and of an `InputTemplate`.
+pub const EVENTS_INPUT_CHARS_MAX: usize = 8_192;
+/// Characters of an `InputPath`, and of a name and a path in `InputPathsMap`.
+pub const EVENTS_INPUT_PATH_CHARS_MAX: usize = 256;
+/// Entries of one `InputPathsMap`.
+pub const EVENTS_INPUT_PATHS_MAX: usize = 100;
 /// Default and largest number of retries of a target.
 pub const EVENTS_RETRY_ATTEMPTS_MAX: u32 = 185;
 /// Default and largest age of an event in seconds before its delivery is given up.
@@ -67,3 +101,29 @@ pub const ECS_OVERRIDES_CHARS_MAX: usize = 8_192;
 pub const ECS_RUN_TASK_COUNT_MAX: i32 = 10;
 /// Seconds from SIGTERM to SIGKILL when the task definition does not say.
 pub const ECS_STOP_TIMEOUT_SECONDS_DEFAULT: u32 = 30;
+
+// --- AWS CloudFormation ---------------------------------------------------------------------------------------
+
+/// Largest template given as `TemplateBody`.
+pub const CLOUDFORMATION_TEMPLATE_BODY_BYTES_MAX: usize = 51_200;
+/// Largest template given as `TemplateURL`, and the largest that is parsed at all.
+pub const CLOUDFORMATION_TEMPLATE_BYTES_MAX: usize = 1024 * 1024;
+/// Resources of one template.
+pub const CLOUDFORMATION_RESOURCES_MAX: usize = 500;
+/// Parameters, mappings, conditions, rules or outputs of one template.
+pub const CLOUDFORMATION_SECTION_ITEMS_MAX: usize = 200;
+/// Bytes of a template's description.
+pub const CLOUDFORMATION_DESCRIPTION_BYTES_MAX: usize = 1_024;
+/// Subnets that one `Fn::Cidr` can cut.
+pub const CLOUDFORMATION_CIDR_BLOCKS_MAX: u32 = 256;
+
+// --- Containers -----------------------------------------------------------------------------------------------
+
+/// One piece of a container's output line; longer lines come in pieces.
+pub const OUTPUT_LINE_BYTES_MAX: usize = 256 * 1024;
+/// Events of one container that wait for a slow reader.
+pub const CONTAINER_EVENTS_WAITING_MAX: usize = 256;
+/// Characters of a container id.
+pub const CONTAINER_ID_CHARS_MAX: usize = 128;
+/// Bytes of a manifest, index or config of an image.
+pub const IMAGE_DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;

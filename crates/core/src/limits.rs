@@ -36,6 +36,10 @@ pub const CONTENT_CHUNK_BYTES: usize = 128 * 1024;
 pub const STEP_RETRY_MILLIS: i64 = 1_000;
 /// Tasks that may be placed on this host at one time; the others wait in order.
 pub const TASKS_PLACED_MAX: usize = 64;
+/// Lines of a container's output that share one commit.
+pub const LOG_LINES_PER_COMMIT_MAX: usize = 512;
+/// Pause before a container's report is offered again to a loop that is too busy.
+pub const REPORT_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 /// Nesting of JSON and YAML taken from outside.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
 /// Wait before the first retry of a delivery, jitter aside; doubles with every further one.
@@ -127,3 +131,7 @@ pub const CONTAINER_EVENTS_WAITING_MAX: usize = 256;
 pub const CONTAINER_ID_CHARS_MAX: usize = 128;
 /// Bytes of a manifest, index or config of an image.
 pub const IMAGE_DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Subnets of an awsvpc configuration.
+pub const ECS_SUBNETS_MAX: usize = 16;
+/// Security groups of an awsvpc configuration.
+pub const ECS_SECURITY_GROUPS_MAX: usize = 5;

@@ -3,11 +3,19 @@
 //!
 //! Never knows what it stores, never retries a failed sync: a store that failed to write is poisoned and says so.
 
+mod data_dir;
+mod file_contents;
+mod fjall_state;
+mod journal_tail;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub use file_contents::FileContents;
+pub use fjall_state::FjallState;
 
 /// Why the store could not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,6 +32,24 @@ pub enum StoreError {
     /// The content file does not exist.
     #[error("no such content")]
     NoSuchContent,
+}
+
+impl StoreError {
+    /// A failed operation: what was tried, and why it failed.
+    pub(crate) fn io(what: impl std::fmt::Display, cause: impl std::fmt::Display) -> Self {
+        Self::Io(format!("{what}: {cause}").into())
+    }
+
+    /// Damaged data: where it is, and how it shows.
+    pub(crate) fn corrupt(what: impl std::fmt::Display, how: impl std::fmt::Display) -> Self {
+        Self::Corrupt(format!("{what}: {how}").into())
+    }
+}
+
+impl From<StoreError> for landfall_core::error::ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error.to_string())
+    }
 }
 
 /// The ordered key spaces. A space is only a name: which keys it holds is the business of `flow`.

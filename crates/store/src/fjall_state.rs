@@ -1,0 +1,266 @@
+//! [`State`] over fjall: one keyspace for each [`Space`], one journal, one write batch per commit.
+//!
+//! Never lets fjall decide when a memtable is sealed: its own requests can fill the queue of its only worker with
+//! messages and make that worker wait for itself, and its back-pressure sleeps 100 ms at a time and never ends
+//! once a worker has failed. Here the committing thread seals, and waits only while the database is healthy.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fjall::compaction::Leveled;
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable};
+use landfall_core::limits::{
+    STORE_BLOCK_CACHE_BYTES, STORE_JOURNAL_BYTES_MAX, STORE_KEY_BYTES_MAX, STORE_LEVEL0_RUNS_MAX,
+    STORE_MEMTABLE_BYTES_MAX, STORE_OPEN_FILES_MAX, STORE_SEALED_MEMTABLES_MAX,
+    STORE_TABLE_BYTES_TARGET,
+};
+
+use crate::{Batch, Direction, Scan, Space, State, StoreError, data_dir, journal_tail};
+
+/// What an entry takes in a memtable beside its key and value, roughly.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+/// A deletion counts like this much data, so that many of them reach compaction, which forgets them, soon:
+/// until then every scan that crosses them has to step over each.
+const DELETION_WEIGHT_BYTES: usize = 512;
+/// Between two looks at whether the background work has caught up.
+const ROOM_POLL: Duration = Duration::from_millis(1);
+
+/// Durable [`State`] in a directory of its own, for one process at a time.
+pub struct FjallState {
+    spaces: [Keyspace; Space::ALL.len()],
+    /// Bytes written to each space since its memtable was sealed. The lock admits one committer at a time.
+    unsealed: Mutex<[u64; Space::ALL.len()]>,
+    failure: OnceLock<Arc<str>>,
+    database: Database,
+    /// Comes last: the directory is let go when everything else is closed.
+    _lock: File,
+}
+
+/// The last write of each key of a batch, in order of the keys.
+type LastWrites = BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>;
+
+impl FjallState {
+    /// Opens the state under `dir` (which holds `lock`, `format` and `state/`), making it when there is none.
+    ///
+    /// Fails with [`StoreError::Io`] naming the process that holds the directory, and with
+    /// [`StoreError::Corrupt`] when acknowledged data are damaged. What an unfinished commit left is removed.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let lock = data_dir::claim(dir)?;
+        let state_dir = dir.join("state");
+        remove_half_made(&state_dir)?;
+        journal_tail::repair(&state_dir)?;
+        let database = Database::builder(&state_dir)
+            .worker_threads(1)
+            .cache_size(STORE_BLOCK_CACHE_BYTES)
+            .max_cached_files(Some(STORE_OPEN_FILES_MAX))
+            .max_journaling_size(STORE_JOURNAL_BYTES_MAX)
+            .manual_journal_persist(true)
+            .open()
+            .map_err(|e| failed("cannot open the state", &e))?;
+        let known = database.keyspace_count();
+        let spaces = open_spaces(&database)?;
+        if known < Space::ALL.len() {
+            data_dir::sync_dir(&state_dir.join("keyspaces"))?;
+            data_dir::sync_dir(&state_dir)?;
+            data_dir::sync_dir(dir)?;
+        }
+        let unsealed = Mutex::new([0; Space::ALL.len()]);
+        Ok(Self {
+            spaces,
+            unsealed,
+            failure: OnceLock::new(),
+            database,
+            _lock: lock,
+        })
+    }
+
+    fn keyspace(&self, space: Space) -> &Keyspace {
+        let [control, objects, road, streams] = &self.spaces;
+        match space {
+            Space::Control => control,
+            Space::Objects => objects,
+            Space::Road => road,
+            Space::Streams => streams,
+        }
+    }
+
+    fn refuse_after_failure(&self) -> Result<(), StoreError> {
+        self.failure
+            .get()
+            .map_or(Ok(()), |why| Err(StoreError::Poisoned(Arc::clone(why))))
+    }
+
+    fn write(
+        &self,
+        writes: LastWrites,
+        unsealed: &mut [u64; Space::ALL.len()],
+    ) -> Result<(), StoreError> {
+        for (space, bytes) in Space::ALL.into_iter().zip(unsealed.iter_mut()) {
+            if *bytes >= STORE_MEMTABLE_BYTES_MAX {
+                self.seal(space)?;
+                *bytes = 0;
+            }
+        }
+        let mut batch = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        for ((space, key), value) in writes {
+            let weight = ENTRY_OVERHEAD_BYTES
+                + key.len()
+                + value.as_ref().map_or(DELETION_WEIGHT_BYTES, Vec::len);
+            if let Some(bytes) = unsealed.get_mut(space as usize) {
+                *bytes = bytes.saturating_add(u64::try_from(weight).unwrap_or(u64::MAX));
+            }
+            match value {
+                Some(value) => batch.insert(self.keyspace(space), key, value),
+                None => batch.remove(self.keyspace(space), key),
+            }
+        }
+        batch.commit().map_err(|e| failed("cannot commit", &e))
+    }
+
+    /// Seals the memtable of a space; waits before, while too many wait to be written or compacted.
+    fn seal(&self, space: Space) -> Result<(), StoreError> {
+        let keyspace = self.keyspace(space);
+        while keyspace.sealed_memtable_count() >= STORE_SEALED_MEMTABLES_MAX
+            || keyspace.l0_table_count() >= STORE_LEVEL0_RUNS_MAX
+        {
+            // Fails when the background worker has: then the wait would have no end.
+            self.database
+                .persist(PersistMode::Buffer)
+                .map_err(|e| failed("background work failed", &e))?;
+            std::thread::sleep(ROOM_POLL);
+        }
+        keyspace
+            .rotate_memtable()
+            .map_err(|e| failed("cannot seal a memtable", &e))?;
+        Ok(())
+    }
+}
+
+impl State for FjallState {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        if key.is_empty() {
+            return Ok(None);
+        }
+        self.database
+            .snapshot()
+            .get(self.keyspace(space), key)
+            .map(|value| value.map(|v| Bytes::copy_from_slice(&v)))
+            .map_err(|e| failed("cannot read", &e))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        direction: Direction,
+    ) -> Scan<'_> {
+        if is_empty_range(from, to) {
+            return Box::new(std::iter::empty());
+        }
+        let range = self
+            .database
+            .snapshot()
+            .range::<&[u8], _>(self.keyspace(space), (from, to));
+        match direction {
+            Direction::Forward => Box::new(range.map(entry)),
+            Direction::Backward => Box::new(range.rev().map(entry)),
+        }
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut unsealed = self.unsealed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refuse_after_failure()?;
+        last_writes(batch)
+            .and_then(|writes| self.write(writes, &mut unsealed))
+            .inspect_err(|e| {
+                tracing::error!(error = %e, "a commit failed: no further one is accepted");
+                self.failure.get_or_init(|| e.to_string().into());
+            })
+    }
+}
+
+fn open_spaces(database: &Database) -> Result<[Keyspace; Space::ALL.len()], StoreError> {
+    let open = |space: Space| {
+        database
+            .keyspace(space.name(), options)
+            .map_err(|e| failed("cannot open a key space", &e))
+    };
+    let [a, b, c, d] = Space::ALL;
+    Ok([open(a)?, open(b)?, open(c)?, open(d)?])
+}
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .manual_journal_persist(true)
+        .max_memtable_size(u64::MAX)
+        .compaction_strategy(Arc::new(
+            Leveled::default().with_table_target_size(STORE_TABLE_BYTES_TARGET),
+        ))
+}
+
+/// Removes what a crash during the very first opening left: fjall writes its version file last, and would
+/// refuse to go over the journal it had already made. Nothing can have been committed then.
+fn remove_half_made(state_dir: &Path) -> Result<(), StoreError> {
+    let version = state_dir.join("version");
+    let is_made = fs::metadata(version).is_ok_and(|m| m.len() > 0);
+    if is_made || !state_dir.exists() {
+        return Ok(());
+    }
+    let has_keyspaces =
+        fs::read_dir(state_dir.join("keyspaces")).is_ok_and(|mut entries| entries.next().is_some());
+    if has_keyspaces {
+        return Err(StoreError::corrupt(
+            state_dir.display(),
+            "its version file is missing",
+        ));
+    }
+    fs::remove_dir_all(state_dir)
+        .map_err(|e| StoreError::io(format_args!("cannot remove {}", state_dir.display()), e))
+}
+
+fn last_writes(batch: Batch) -> Result<LastWrites, StoreError> {
+    let mut writes = BTreeMap::new();
+    for (space, key, value) in batch.writes {
+        if key.is_empty() || key.len() > STORE_KEY_BYTES_MAX {
+            return Err(StoreError::io(
+                "cannot commit",
+                format_args!("key of {} bytes", key.len()),
+            ));
+        }
+        writes.insert((space, key), value);
+    }
+    Ok(writes)
+}
+
+fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Included(f), Bound::Included(t)) => f > t,
+        (Bound::Included(f) | Bound::Excluded(f), Bound::Included(t) | Bound::Excluded(t)) => {
+            f >= t
+        }
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+    }
+}
+
+fn entry(guard: Guard) -> Result<(Bytes, Bytes), StoreError> {
+    let (key, value) = guard.into_inner().map_err(|e| failed("cannot scan", &e))?;
+    Ok((Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value)))
+}
+
+fn failed(what: &str, error: &fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Storage(LsmError::Io(e)) | fjall::Error::Io(e) => StoreError::io(what, e),
+        fjall::Error::Poisoned => StoreError::io(what, "an earlier write in the background failed"),
+        fjall::Error::Locked => StoreError::io(what, "the state is in use by another process"),
+        damage => StoreError::corrupt(what, damage),
+    }
+}

@@ -189,10 +189,12 @@ fn a_last_batch_that_lost_pages_or_was_garbled_is_dropped() {
             let dir = tempfile::tempdir().unwrap();
             let (journal, ends) = five_batches(dir.path());
             let length = (ends[4] - ends[3]) / 7;
+            // Also within one value, where nothing but the checksum tells.
+            let length = if part % 2 == 0 { length } else { 200 };
             overwrite(
                 &journal,
-                ends[3] + part * length,
-                &vec![fill; length as usize],
+                ends[3] + part * length + 40,
+                &vec![fill; length as usize - 40],
             );
             println!("{what} in part {part}");
             assert_opens_with(dir.path(), 4);

@@ -6,6 +6,7 @@
 
 pub mod generated;
 pub mod model;
+pub mod validate;
 pub mod value;
 
 pub use generated::{cloudformation, ec2, ecs, events, iam, logs, sqs, ssm, sts};

@@ -69,6 +69,8 @@ pub const S3_USER_METADATA_BYTES_MAX: usize = 2 * 1024;
 pub const S3_OBJECT_TAGS_MAX: usize = 10;
 /// Tags on a bucket.
 pub const S3_BUCKET_TAGS_MAX: usize = 50;
+/// One line between the chunks of an `aws-chunked` body: a size with its signature, or a trailer.
+pub const S3_CHUNK_LINE_BYTES_MAX: usize = 8 * 1024;
 
 // --- Amazon EventBridge ---------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ use landfall_runtime::Runtime;
 use landfall_store::{Contents, State, StoreError};
 use tokio::sync::{Notify, oneshot, watch};
 
-use crate::route::Matchers;
+use crate::caches::Caches;
 use crate::run::effects::Executor;
 use crate::tx::{Effect, Tx, View};
 use crate::{deliver, record, route, run};
@@ -35,6 +35,8 @@ pub struct FlowParts {
     pub ids: Arc<dyn Ids>,
     /// URL under which containers reach this server, such as `http://127.0.0.1:4566`.
     pub endpoint: String,
+    /// Access key id and secret given to containers, when the server checks signatures.
+    pub container_credentials: Option<(String, String)>,
 }
 
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
@@ -148,6 +150,11 @@ impl Flow {
         &self.inner.parts.endpoint
     }
 
+    /// Access key id and secret that containers get, when the server checks signatures.
+    pub fn container_credentials(&self) -> Option<&(String, String)> {
+        self.inner.parts.container_credentials.as_ref()
+    }
+
     /// Woken at each [`Effect::Wake`] of this name. Enable the notification before reading the state it is about.
     pub fn waiter(&self, name: &str) -> Arc<Notify> {
         let mut waiters = self
@@ -188,7 +195,7 @@ struct Decider {
     ids: Arc<dyn Ids>,
     sequence: u64,
     reserved: u64,
-    matchers: Matchers,
+    caches: Caches,
     recovering: bool,
 }
 
@@ -229,7 +236,7 @@ impl Decider {
             ids: Arc::clone(&parts.ids),
             sequence: reserved,
             reserved,
-            matchers: Matchers::default(),
+            caches: Caches::at_start(),
             recovering: true,
         })
     }
@@ -265,16 +272,12 @@ impl Decider {
             &*self.ids,
             now,
             &mut self.sequence,
-            &mut self.matchers,
+            &mut self.caches,
         );
         let answers: Vec<Answer> = jobs.into_iter().map(|job| job(&mut tx)).collect();
-        let mut pending = Pending::default();
-        if std::mem::take(&mut self.recovering) {
-            advance(&mut tx, "recover", run::recover);
-        }
-        for (room, step) in STEPS {
-            pending = pending.and(advance(&mut tx, room, *step));
-        }
+        let pending = self.recovering.then_some(("recover", run::recover as Step));
+        self.recovering = false;
+        let pending = advance(&mut tx, pending.iter().chain(STEPS));
         let (mut batch, effects) = tx.finish();
         if self.sequence > self.reserved {
             self.reserved = self.sequence.next_multiple_of(SEQUENCE_BLOCK);
@@ -294,7 +297,7 @@ impl Decider {
             self.state.commit(batch)
         };
         for answer in answers {
-            answer(committed.as_ref().map(|()| ()));
+            answer(committed.as_ref().copied());
         }
         committed.map(|()| (effects, pending))
     }
@@ -319,16 +322,25 @@ const STEPS: &[(&str, Step)] = &[
     ("run", run::turn),
 ];
 
-/// A step of the pipeline that fails is taken back and tried again at the next turn; the clients' jobs stand.
-fn advance(tx: &mut Tx<'_>, room: &str, step: Step) -> Pending {
-    tx.attempt(step).unwrap_or_else(|e| {
-        tracing::error!(room, error = %e, "a step of the pipeline failed and is tried again");
-        let due_millis = Some(tx.now().plus_millis(1_000).0);
-        Pending {
-            more: false,
-            due_millis,
+/// Takes the steps in order. One that fails is taken back and tried again later; the clients' jobs stand.
+fn advance<'a>(tx: &mut Tx<'_>, steps: impl Iterator<Item = &'a (&'a str, Step)>) -> Pending {
+    let mut pending = Pending::default();
+    for (room, step) in steps {
+        match tx.attempt(step) {
+            Ok(left) => pending = pending.and(left),
+            Err(e) => {
+                tracing::error!(room, error = %e, "a step failed and is tried again");
+                let retry_at = tx.now().plus_millis(limits::STEP_RETRY_MILLIS);
+                tx.caches.doubt(retry_at.0);
+                return Pending {
+                    more: false,
+                    due_millis: Some(retry_at.0),
+                };
+            }
         }
-    })
+    }
+    pending.more |= tx.caches.events_waiting;
+    pending
 }
 
 fn reserved_key() -> crate::Key {

@@ -4,11 +4,13 @@
 //! becomes an attempt), `run` (an attempt becomes a container), `keep` (the resources they lean on), `build` (stacks
 //! create all of these), `tell` (what became of each object). Never parses or writes the bytes of a protocol.
 
+pub mod caches;
 pub mod deliver;
 pub mod drive;
 pub mod keep;
 pub mod key;
 pub mod land;
+pub mod page;
 pub mod record;
 pub mod route;
 pub mod run;

@@ -10,9 +10,9 @@ use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
 use landfall_store::{Batch, ContentId, Direction, Scan, Space, State, StoreError};
 
+use crate::caches::Caches;
 use crate::key::Key;
 use crate::record::Record;
-use crate::route::Matchers;
 
 /// Work for the world outside, done only after the commit that asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub struct Tx<'a> {
     effects: Vec<Effect>,
     /// Numbers for things that must be ordered (events, versions): strictly rising over the life of the store.
     sequence: &'a mut u64,
-    pub(crate) matchers: &'a mut Matchers,
+    pub(crate) caches: &'a mut Caches,
 }
 
 enum Undo {
@@ -168,7 +168,7 @@ impl<'a> Tx<'a> {
         ids: &'a dyn Ids,
         now: Timestamp,
         sequence: &'a mut u64,
-        matchers: &'a mut Matchers,
+        caches: &'a mut Caches,
     ) -> Self {
         Self {
             state,
@@ -178,7 +178,7 @@ impl<'a> Tx<'a> {
             undo: Vec::new(),
             effects: Vec::new(),
             sequence,
-            matchers,
+            caches,
         }
     }
 

@@ -1,1 +1,9 @@
-//! Room.
+//! The resources that the pipeline leans on: queues, log groups, parameters, roles, networks, and the tags of all.
+//! Never starts anything by itself.
+
+pub mod logs;
+pub mod networks;
+pub mod parameters;
+pub mod queues;
+pub mod roles;
+pub mod tags;

@@ -5,7 +5,7 @@ use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use serde::{Deserialize, Serialize};
 
-use crate::key::Key;
+use crate::key::{self, Key};
 use crate::tx::Tx;
 
 /// The object that an event is about, for the ledger.
@@ -46,9 +46,17 @@ pub fn event_key(number: u64) -> Key {
     Key::new("event").number(number)
 }
 
+/// The number in an event's key.
+pub fn event_number(key: &Key) -> Option<u64> {
+    key::parts(key.bytes())
+        .first()
+        .and_then(|part| key::number(part))
+}
+
 /// Takes an event in: it becomes durable with whatever else this transaction writes.
 pub fn emit(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<u64, ApiError> {
     let number = tx.next_sequence();
     tx.put(&event_key(number), event)?;
+    tx.caches.events_waiting = true;
     Ok(number)
 }

@@ -1,19 +1,37 @@
 //! Events meet the rules of their bus: buses, rules and targets as the API knows them, and the step of the loop
 //! that turns each match into a delivery. Never attempts a delivery.
 
+pub mod bus;
 mod event;
+mod matching;
+pub mod put_events;
+pub mod rules;
+pub mod targets;
 
-pub use event::{ObjectRef, StoredEvent, emit, event_key};
+pub use bus::BusKey;
+pub use event::{ObjectRef, StoredEvent, emit};
+use landfall_core::api::generated::events as api;
+use landfall_core::api::value::EpochSeconds;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
+pub(crate) use matching::turn;
+pub use rules::Rule;
 
-use crate::drive::Pending;
-use crate::tx::Tx;
+/// AWS's word for every quota of EventBridge.
+fn limit_exceeded() -> ApiError {
+    ApiError::client(
+        "LimitExceededException",
+        "The requested resource exceeds the maximum number allowed.",
+    )
+}
 
-/// Compiled rules by bus.
-#[derive(Default)]
-pub struct Matchers {}
+/// Tags as pairs.
+pub fn tag_pairs(tags: Option<Vec<api::Tag>>) -> impl Iterator<Item = (String, String)> {
+    tags.into_iter()
+        .flatten()
+        .filter_map(|t| Some((t.key?, t.value.unwrap_or_default())))
+}
 
-/// One step of the loop.
-pub(crate) fn turn(_: &mut Tx<'_>) -> Result<Pending, ApiError> {
-    Ok(Pending::default())
+fn epoch(at: Timestamp) -> Option<EpochSeconds> {
+    (at != Timestamp::default()).then(|| EpochSeconds(at.epoch_seconds()))
 }

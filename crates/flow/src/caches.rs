@@ -1,0 +1,59 @@
+//! What the loop remembers between two turns. All of it can be rebuilt from the store; never the truth.
+
+use std::collections::HashMap;
+
+use landfall_pattern::Matcher;
+
+use crate::route::BusKey;
+
+/// Shortcuts past reads of the store.
+pub struct Caches {
+    /// The compiled rules of each bus that an event has met.
+    matchers: HashMap<BusKey, Matcher<String>>,
+    /// Events may wait for their rules.
+    pub(crate) events_waiting: bool,
+    /// Every event up to this number has met its rules.
+    pub(crate) routed: u64,
+    /// No delivery is due before this moment (milliseconds since the epoch); `None`: none is due at all.
+    pub(crate) deliveries_due: Option<i64>,
+    /// Tasks that have been placed and have not stopped.
+    pub(crate) placed: usize,
+    /// Tasks may wait for a place.
+    pub(crate) tasks_waiting: bool,
+}
+
+impl Caches {
+    /// At a start anything may be waiting.
+    pub fn at_start() -> Self {
+        Self {
+            matchers: HashMap::new(),
+            events_waiting: true,
+            routed: 0,
+            deliveries_due: Some(0),
+            placed: 0,
+            tasks_waiting: true,
+        }
+    }
+
+    /// The rules of `bus` have changed.
+    pub fn forget_rules(&mut self, bus: &BusKey) {
+        self.matchers.remove(bus);
+    }
+
+    /// The compiled rules of `bus`, if they have been compiled.
+    pub(crate) fn matcher(&self, bus: &BusKey) -> Option<&Matcher<String>> {
+        self.matchers.get(bus)
+    }
+
+    /// Remembers the compiled rules of `bus`.
+    pub(crate) fn remember_rules(&mut self, bus: &BusKey, matcher: Matcher<String>) {
+        self.matchers.insert(bus.clone(), matcher);
+    }
+
+    /// A step failed and was taken back: look at everything again.
+    pub(crate) fn doubt(&mut self, retry_at_millis: i64) {
+        self.events_waiting = true;
+        self.tasks_waiting = true;
+        self.deliveries_due = Some(retry_at_millis);
+    }
+}

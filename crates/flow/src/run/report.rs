@@ -1,0 +1,238 @@
+//! What the runtime found out about a task, as changes of state. Never touches the runtime.
+
+use landfall_core::api::generated::ecs as api;
+use landfall_core::caller::Caller;
+use landfall_core::clock::Timestamp;
+use landfall_core::error::ApiError;
+use landfall_core::task::TaskStatus;
+use landfall_runtime::ExitStatus;
+
+use super::task::{self, TaskRecord};
+use super::{definition, life, spec};
+use crate::keep::logs;
+use crate::tx::{Effect, Tx};
+
+/// One line of a container's output.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// When it was complete.
+    pub at_millis: i64,
+    /// Its bytes.
+    pub line: Vec<u8>,
+    /// Position behind it.
+    pub position: u64,
+}
+
+/// How a container came to its end.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// It ran and exited.
+    Exited(ExitStatus),
+    /// It never ran, for this reason.
+    NotStarted(String),
+    /// It ran, and nobody saw how it ended.
+    Lost(String),
+}
+
+/// Where a container's output goes.
+#[derive(Debug, Clone)]
+pub(super) struct LogTarget {
+    /// Account and region of the group.
+    pub caller: Caller,
+    /// Log group.
+    pub group: String,
+    /// Log stream.
+    pub stream: String,
+    /// Whether a missing group is made.
+    pub create_group: bool,
+}
+
+/// The `awslogs` configuration of a container; `None` when its output goes nowhere.
+pub(super) fn log_of(record: &TaskRecord, c: &api::ContainerDefinition) -> Option<LogTarget> {
+    let options = c.log_configuration.as_ref()?.options.as_ref()?;
+    let region = options.get("awslogs-region").unwrap_or(&record.region);
+    let name = c.name.as_deref().unwrap_or_default();
+    let stream = match options.get("awslogs-stream-prefix") {
+        Some(prefix) => format!("{prefix}/{name}/{}", record.id),
+        None => record.id.clone(),
+    };
+    Some(LogTarget {
+        caller: Caller::service("ecs.amazonaws.com", &record.account, region, String::new()),
+        group: options.get("awslogs-group")?.clone(),
+        stream,
+        create_group: options
+            .get("awslogs-create-group")
+            .is_some_and(|v| v == "true"),
+    })
+}
+
+/// Name of the container at `index` of a definition.
+pub(super) fn name_of(definition: &api::TaskDefinition, index: usize) -> String {
+    let container = definition.container_definitions.iter().flatten().nth(index);
+    container.and_then(|c| c.name.clone()).unwrap_or_default()
+}
+
+fn load(tx: &Tx<'_>, arn: &str) -> Result<Option<(TaskRecord, api::TaskDefinition)>, ApiError> {
+    let Some(record) = task::by_arn(tx, arn)? else {
+        return Ok(None);
+    };
+    if record.status() == TaskStatus::Stopped {
+        return Ok(None);
+    }
+    let caller = Caller::service(
+        "ecs.amazonaws.com",
+        &record.account,
+        &record.region,
+        String::new(),
+    );
+    let wish = record
+        .task
+        .task_definition_arn
+        .as_deref()
+        .unwrap_or_default();
+    let definition = definition::find(tx, &caller, wish)?.unwrap_or_default();
+    Ok(Some((record, definition)))
+}
+
+/// All images are there.
+pub(super) fn pulled(
+    tx: &mut Tx<'_>,
+    arn: &str,
+    started: Timestamp,
+    digests: &[String],
+) -> Result<(), ApiError> {
+    let Some((mut record, _)) = load(tx, arn)? else {
+        return Ok(());
+    };
+    record.task.pull_started_at = Some(started.into());
+    record.task.pull_stopped_at = Some(tx.now().into());
+    for (container, digest) in record.task.containers.iter_mut().flatten().zip(digests) {
+        container.image_digest = Some(digest.clone());
+    }
+    task::save(tx, &record)
+}
+
+/// The container at `index` runs; with the last one, the task does.
+pub(super) fn started(tx: &mut Tx<'_>, arn: &str, index: usize) -> Result<(), ApiError> {
+    let Some((mut record, _)) = load(tx, arn)? else {
+        return Ok(());
+    };
+    let id = spec::container_id(&record, index);
+    if let Some(container) = record.task.containers.iter_mut().flatten().nth(index) {
+        if container.last_status.as_deref() == Some("STOPPED") {
+            return Ok(());
+        }
+        container.last_status = Some("RUNNING".to_owned());
+        container.runtime_id = Some(id);
+    }
+    let waiting = |c: &api::Container| c.last_status.as_deref() == Some("PENDING");
+    if !record.task.containers.iter().flatten().any(waiting) {
+        life::advance(tx, &mut record, TaskStatus::Running)?;
+    }
+    task::save(tx, &record)
+}
+
+/// Lines for the log, and how far they have been read, in one commit: none lost, none twice.
+pub(super) fn output(
+    tx: &mut Tx<'_>,
+    arn: &str,
+    index: usize,
+    lines: &[Line],
+) -> Result<(), ApiError> {
+    let Some((mut record, definition)) = load(tx, arn)? else {
+        return Ok(());
+    };
+    let name = name_of(&definition, index);
+    let read = record.output_positions.get(&name).copied().unwrap_or(0);
+    let fresh: Vec<&Line> = lines.iter().filter(|l| l.position > read).collect();
+    let Some(last) = fresh.last() else {
+        return Ok(());
+    };
+    let container = definition.container_definitions.iter().flatten().nth(index);
+    if let Some(log) = container.and_then(|c| log_of(&record, c)) {
+        let events: Vec<(Timestamp, String)> = fresh
+            .iter()
+            .map(|l| {
+                (
+                    Timestamp(l.at_millis),
+                    String::from_utf8_lossy(&l.line).into_owned(),
+                )
+            })
+            .collect();
+        logs::append(tx, &log.caller, &log.group, &log.stream, &events)?;
+    }
+    record.output_positions.insert(name, last.position);
+    task::save(tx, &record)
+}
+
+/// The container at `index` has ended; an essential one takes the task with it.
+pub(super) fn ended(tx: &mut Tx<'_>, arn: &str, index: usize, end: &End) -> Result<(), ApiError> {
+    let Some((mut record, definition)) = load(tx, arn)? else {
+        return Ok(());
+    };
+    let (code, reason) = match end {
+        End::Exited(status) if status.out_of_memory => {
+            let text = "OutOfMemoryError: Container killed due to memory usage";
+            (Some(status.code), Some(text.to_owned()))
+        }
+        End::Exited(status) => (Some(status.code), None),
+        End::NotStarted(why) | End::Lost(why) => (None, Some(why.clone())),
+    };
+    if let Some(container) = record.task.containers.iter_mut().flatten().nth(index) {
+        container.last_status = Some("STOPPED".to_owned());
+        container.exit_code = code;
+        container.reason.clone_from(&reason);
+    }
+    let container = definition.container_definitions.iter().flatten().nth(index);
+    let essential = container.is_none_or(|c| c.essential.unwrap_or(true));
+    let now = tx.now();
+    match end {
+        End::NotStarted(why) => life::unwanted(&mut record, "TaskFailedToStart", why, now),
+        _ if essential => {
+            let text = "Essential container in task exited";
+            life::unwanted(&mut record, "EssentialContainerExited", text, now);
+        }
+        _ => {}
+    }
+    settle(tx, &mut record)
+}
+
+/// The task cannot be started at all.
+pub(super) fn not_started(tx: &mut Tx<'_>, arn: &str, reason: &str) -> Result<(), ApiError> {
+    let Some((mut record, _)) = load(tx, arn)? else {
+        return Ok(());
+    };
+    for container in record.task.containers.iter_mut().flatten() {
+        container.last_status = Some("STOPPED".to_owned());
+    }
+    life::unwanted(&mut record, "TaskFailedToStart", reason, tx.now());
+    settle(tx, &mut record)
+}
+
+/// With the last container gone the task has ended; otherwise the others are stopped when it should end.
+fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
+    let stopped = |c: &api::Container| c.last_status.as_deref() == Some("STOPPED");
+    if !record.task.containers.iter().flatten().all(stopped) {
+        if record.is_unwanted() {
+            tx.effect(Effect::StopTask(record.arn().to_owned()));
+        }
+        return task::save(tx, record);
+    }
+    let now = tx.now();
+    life::unwanted(
+        record,
+        "EssentialContainerExited",
+        "All containers in task exited",
+        now,
+    );
+    record.ended_at = Some(now);
+    life::end(tx, record)?;
+    task::save(tx, record)?;
+    let count = record.task.containers.as_ref().map_or(0, Vec::len);
+    let ids = (0..count)
+        .map(|index| spec::container_id(record, index))
+        .collect();
+    tx.effect(Effect::RemoveContainers(ids));
+    tx.caches.placed = tx.caches.placed.saturating_sub(1);
+    Ok(())
+}

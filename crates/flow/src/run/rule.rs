@@ -1,0 +1,60 @@
+//! A delivery to an ECS target as a RunTask request. Never runs it.
+
+use landfall_core::api::generated::{ecs, events};
+use landfall_core::error::ApiError;
+use landfall_core::task::{parse_override, started_by_rule};
+
+use super::invalid;
+use crate::deliver::Delivery;
+
+/// The request that EventBridge makes for a target: its parameters, and its input as the overrides.
+pub fn from_rule(
+    delivery: &Delivery,
+    parameters: &events::EcsParameters,
+    input: &str,
+) -> Result<ecs::RunTaskRequest, ApiError> {
+    Ok(ecs::RunTaskRequest {
+        cluster: delivery.target.arn.clone(),
+        task_definition: parameters.task_definition_arn.clone(),
+        count: parameters.task_count,
+        launch_type: parameters.launch_type.clone(),
+        capacity_provider_strategy: same(parameters.capacity_provider_strategy.as_ref())?,
+        network_configuration: same(parameters.network_configuration.as_ref())?,
+        platform_version: parameters.platform_version.clone(),
+        group: parameters.group.clone(),
+        enable_ecs_managed_tags: parameters.enable_ecs_managed_tags,
+        enable_execute_command: parameters.enable_execute_command,
+        placement_constraints: same(parameters.placement_constraints.as_ref())?,
+        placement_strategy: same(parameters.placement_strategy.as_ref())?,
+        propagate_tags: parameters.propagate_tags.clone(),
+        reference_id: parameters.reference_id.clone(),
+        tags: parameters.tags.as_ref().map(|tags| {
+            let tag = |t: &events::Tag| ecs::Tag {
+                key: t.key.clone(),
+                value: t.value.clone(),
+            };
+            tags.iter().map(tag).collect()
+        }),
+        overrides: Some(overrides(input)?),
+        started_by: Some(started_by_rule(&delivery.rule)),
+        client_token: Some(delivery.id.clone()),
+        volume_configurations: None,
+    })
+}
+
+/// Both APIs have these shapes with the same member names.
+fn same<A: serde::Serialize, B: serde::de::DeserializeOwned>(
+    shape: Option<&A>,
+) -> Result<Option<B>, ApiError> {
+    let convert = |shape| serde_json::from_value(serde_json::to_value(shape)?);
+    shape
+        .map(convert)
+        .transpose()
+        .map_err(|e| ApiError::internal(format!("a stored target: {e}")))
+}
+
+/// The transformed input as overrides: what is no override is ignored, what has the wrong type is an error.
+fn overrides(input: &str) -> Result<ecs::TaskOverride, ApiError> {
+    let parsed = parse_override(input).map_err(|e| invalid(e.to_string()))?;
+    Ok(same(Some(&parsed))?.unwrap_or_default())
+}

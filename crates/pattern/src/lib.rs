@@ -1,1 +1,37 @@
-//! placeholder
+//! Event patterns of Amazon EventBridge: parse, check, and hold them against events.
+//!
+//! Behaves as the service does as far as that is recorded, error texts included; the README lists what was decided
+//! where it is not. Never does I/O, never blocks, and knows of no other service.
+//!
+//! ```
+//! use landfall_pattern::{Event, Matcher, Pattern};
+//!
+//! let pattern = Pattern::parse(r#"{"detail":{"object":{"key":[{"suffix":"/complete.txt"}]}}}"#)?;
+//! let event = Event::parse(r#"{"detail":{"object":{"key":"test/aaa/complete.txt"}}}"#)?;
+//! let mut rules = Matcher::new();
+//! rules.add("start-batch", pattern);
+//! assert_eq!(rules.matches(&event), ["start-batch"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod address;
+mod compile;
+mod complexity;
+mod condition;
+mod error;
+mod evaluate;
+mod event;
+mod fold;
+pub mod limits;
+mod matcher;
+mod number;
+mod operators;
+mod pattern;
+mod reader;
+mod wildcard;
+
+pub use error::{EventError, PatternError};
+pub use event::Event;
+pub use matcher::Matcher;
+pub use pattern::{Miss, Pattern};

@@ -1,0 +1,219 @@
+//! Whether one combination of a pattern holds for an event: each path needs a leaf that meets it, and no two of the
+//! leaves may lie in different elements of one array. Never depends on the order of a document's fields.
+//!
+//! Paths are taken in their order. After each, every way to have chosen array elements so far is kept, but only as
+//! far as a later path can still tell the difference; so the work grows with the event, not with the product of its
+//! arrays.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::compile::{Combination, Values};
+use crate::condition::Condition;
+use crate::event::{Event, Span};
+use crate::limits::CHOICES_MAX;
+
+/// One path of a combination and what it asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) path: Arc<str>,
+    pub(crate) values: Arc<Values>,
+}
+
+impl Field {
+    fn accepts_absence(&self) -> bool {
+        self.values.conditions.contains(&Condition::Absent)
+    }
+}
+
+/// The fields of a combination in the order in which they are evaluated.
+pub(crate) fn fields(combination: Combination) -> Vec<Field> {
+    combination
+        .into_iter()
+        .map(|(path, values)| Field { path, values })
+        .collect()
+}
+
+/// What the event has at one field's path.
+struct Candidates<'e> {
+    /// Every leaf there.
+    all: &'e [u32],
+    /// The leaves that meet one of the values.
+    hits: Vec<u32>,
+    accepts_absence: bool,
+}
+
+impl<'e> Candidates<'e> {
+    fn of(field: &Field, event: &'e Event<'_>) -> Self {
+        let all = event.at(field.path.split('.'));
+        let is_hit = |&leaf: &u32| {
+            event.leaf(leaf).is_some_and(|leaf| {
+                field
+                    .values
+                    .conditions
+                    .iter()
+                    .any(|condition| condition.is_met_by(&leaf.value))
+            })
+        };
+        let hits = all.iter().copied().filter(is_hit).collect();
+        Self {
+            all,
+            hits,
+            accepts_absence: field.accepts_absence(),
+        }
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.hits.is_empty() && !self.accepts_absence
+    }
+}
+
+/// The places in `fields` that no leaf can satisfy whatever is chosen for the others.
+pub(crate) fn hopeless(fields: &[Field], event: &Event<'_>) -> Vec<usize> {
+    let is_hopeless = |field: &Field| {
+        let candidates = Candidates::of(field, event);
+        // Absence cannot come about by a choice where a leaf lies outside of all arrays.
+        let lies_outside =
+            |&leaf: &u32| event.leaf(leaf).is_some_and(|leaf| leaf.element.is_none());
+        candidates.hits.is_empty()
+            && (!candidates.accepts_absence || candidates.all.iter().any(lies_outside))
+    };
+    fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| is_hopeless(field))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Holds a combination against an event. The error is the place in `fields` where no choice was left.
+pub(crate) fn evaluate(fields: &[Field], event: &Event<'_>) -> Result<(), usize> {
+    let mut candidates = Vec::with_capacity(fields.len());
+    for (place, field) in fields.iter().enumerate() {
+        let found = Candidates::of(field, event);
+        if found.is_hopeless() {
+            return Err(place);
+        }
+        candidates.push(found);
+    }
+    let last_use = last_use(&candidates, event);
+    let mut search = Search {
+        event,
+        last_use,
+        left: CHOICES_MAX,
+    };
+    let mut choices = HashSet::from([Choice::default()]);
+    for (place, candidates) in candidates.iter().enumerate() {
+        choices = search.choose(&choices, candidates, place).ok_or(place)?;
+        if choices.is_empty() {
+            return Err(place);
+        }
+    }
+    Ok(())
+}
+
+/// The elements chosen, ascending.
+type Choice = Vec<u32>;
+
+/// For each array, the last field that has a leaf in it.
+fn last_use(candidates: &[Candidates<'_>], event: &Event<'_>) -> HashMap<u32, usize> {
+    let mut last = HashMap::new();
+    for (place, candidates) in candidates.iter().enumerate() {
+        for &leaf in candidates.all {
+            for element in event.trail(leaf).filter_map(|id| event.element(id)) {
+                // An array lies in the same elements whichever leaf leads to it: the rest is noted already.
+                if last.insert(element.array, place) == Some(place) {
+                    break;
+                }
+            }
+        }
+    }
+    last
+}
+
+struct Search<'e, 'a> {
+    event: &'e Event<'a>,
+    last_use: HashMap<u32, usize>,
+    /// Steps that may still be taken.
+    left: usize,
+}
+
+impl Search<'_, '_> {
+    /// The choices after one more field, or `None` if there are too many to look at.
+    fn choose(
+        &mut self,
+        choices: &HashSet<Choice>,
+        candidates: &Candidates<'_>,
+        place: usize,
+    ) -> Option<HashSet<Choice>> {
+        let mut next = HashSet::new();
+        for choice in choices {
+            let excluded = self.excluded(choice);
+            self.left = self.left.checked_sub(1)?;
+            if candidates.accepts_absence && consistent(candidates.all, &excluded).next().is_none()
+            {
+                next.insert(self.still_used(choice.iter().copied(), place));
+            }
+            for leaf in consistent(&candidates.hits, &excluded) {
+                self.left = self.left.checked_sub(1)?;
+                let all = choice.iter().copied().chain(self.event.trail(leaf));
+                next.insert(self.still_used(all, place));
+            }
+        }
+        Some(next)
+    }
+
+    fn still_used(&self, elements: impl Iterator<Item = u32>, place: usize) -> Choice {
+        let is_used = |&id: &u32| {
+            let array = self.event.element(id).map(|element| element.array);
+            array
+                .and_then(|array| self.last_use.get(&array))
+                .is_some_and(|&last| last > place)
+        };
+        let mut choice: Choice = elements.filter(is_used).collect();
+        choice.sort_unstable();
+        choice.dedup();
+        choice
+    }
+
+    /// The leaves that lie in other elements of the chosen arrays, as ascending spans that do not overlap.
+    fn excluded(&self, choice: &[u32]) -> Vec<Span> {
+        let mut spans = Vec::with_capacity(choice.len() * 2);
+        for element in choice.iter().filter_map(|&id| self.event.element(id)) {
+            let array = self.event.array(element.array);
+            spans.push(Span {
+                start: array.start,
+                end: element.span.start,
+            });
+            spans.push(Span {
+                start: element.span.end,
+                end: array.end,
+            });
+        }
+        spans.retain(|span| span.start < span.end);
+        spans.sort_unstable_by_key(|span| span.start);
+        spans
+    }
+}
+
+/// The leaves outside of all excluded spans.
+fn consistent<'l>(mut leaves: &'l [u32], excluded: &'l [Span]) -> impl Iterator<Item = u32> + 'l {
+    let mut spans = excluded.iter();
+    let mut span = spans.next();
+    std::iter::from_fn(move || {
+        loop {
+            let (&first, rest) = leaves.split_first()?;
+            match span {
+                Some(excluded) if first >= excluded.end => span = spans.next(),
+                Some(excluded) if first >= excluded.start => {
+                    let behind = leaves.partition_point(|&leaf| leaf < excluded.end);
+                    leaves = leaves.get(behind..).unwrap_or_default();
+                }
+                _ => {
+                    leaves = rest;
+                    return Some(first);
+                }
+            }
+        }
+    })
+}

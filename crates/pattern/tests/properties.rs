@@ -1,0 +1,377 @@
+//! Generated patterns and events: the crate against the literal reference, the rule set against single patterns,
+//! explanations against verdicts, and arbitrary text against the reader.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod reference;
+
+use landfall_pattern::{Event, Matcher, Pattern};
+use proptest::prelude::*;
+use reference::{Json, NUMBERS, Node, Value};
+
+/// `PROPTEST_CASES` decides where it is set.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => default,
+        None => ProptestConfig {
+            cases: 3_000,
+            ..default
+        },
+    }
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["a", "b", "a.b", "b.a", "é"]).prop_map(str::to_owned)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "",
+        "x",
+        "X",
+        "xy",
+        "yx",
+        "é",
+        "É",
+        "ß",
+        "SS",
+        "ss",
+        "😀",
+        "x😀",
+        "*",
+        "null",
+        "1",
+        "10.0.0.1",
+        "010.0.0.1",
+        "::ffff:a00:1",
+        "::1",
+        "0:0:0:0:0:0:0:1",
+        "ǆ",
+        "ǅ",
+        "İ",
+        "i̇",
+    ]);
+    prop_oneof![
+        3 => known.prop_map(str::to_owned),
+        2 => prop::collection::vec(prop::sample::select(vec!["x", "y", "é", "X"]), 0..5)
+            .prop_map(|parts| parts.concat()),
+    ]
+}
+
+fn wildcard() -> impl Strategy<Value = String> {
+    let literal = prop::sample::select(vec!["", "x", "y", "xy", "é", r"\*", r"\\"]);
+    prop::collection::vec(literal, 1..4).prop_map(|parts| {
+        let mut operand = parts.join("*");
+        while operand.contains("**") {
+            operand = operand.replace("**", "*");
+        }
+        operand.replace(r"\**", r"\*x*")
+    })
+}
+
+fn comparable() -> impl Strategy<Value = usize> {
+    let places = (0..NUMBERS.len()).filter(|place| NUMBERS[*place].1.is_some());
+    prop::sample::select(places.collect::<Vec<_>>())
+}
+
+fn scalar() -> impl Strategy<Value = Json> {
+    prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::Bool),
+        (0..NUMBERS.len()).prop_map(Json::Number),
+        (text(), any::<bool>()).prop_map(|(text, escaped)| Json::Text(text, escaped)),
+    ]
+}
+
+fn object(value: impl Strategy<Value = Json>) -> impl Strategy<Value = Vec<(String, Json)>> {
+    prop::collection::vec((name(), value), 0..4)
+}
+
+fn json() -> impl Strategy<Value = Json> {
+    scalar().prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            2 => prop::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
+            3 => object(inner).prop_map(Json::Object),
+        ]
+    })
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let texts = || prop::collection::vec(text(), 1..3);
+    let some_texts = || {
+        prop::collection::vec(
+            text().prop_filter("not empty", |text| !text.is_empty()),
+            1..3,
+        )
+    };
+    prop_oneof![
+        6 => scalar().prop_map(Value::Literal),
+        1 => text().prop_map(Value::Exactly),
+        1 => text().prop_map(Value::Prefix),
+        1 => text().prop_map(Value::Suffix),
+        1 => text().prop_map(Value::Fold),
+        1 => text().prop_map(Value::PrefixFold),
+        1 => text().prop_map(Value::SuffixFold),
+        2 => wildcard().prop_map(Value::Wildcard),
+        2 => numeric(),
+        3 => any::<bool>().prop_map(Value::Exists),
+        1 => texts().prop_map(Value::But),
+        1 => prop::collection::vec(comparable(), 1..3).prop_map(Value::ButNumber),
+        1 => some_texts().prop_map(Value::ButPrefix),
+        1 => some_texts().prop_map(Value::ButSuffix),
+        1 => texts().prop_map(Value::ButFold),
+        1 => prop::collection::vec(wildcard(), 1..3).prop_map(Value::ButWildcard),
+    ]
+}
+
+fn numeric() -> impl Strategy<Value = Value> {
+    let end = || (comparable(), any::<bool>());
+    let range = (end(), end()).prop_filter_map("bottom below top", |(bottom, top)| {
+        (NUMBERS[bottom.0].1 < NUMBERS[top.0].1).then_some(Value::Numeric(Some(bottom), Some(top)))
+    });
+    prop_oneof![
+        end().prop_map(|end| Value::Numeric(Some(end), None)),
+        end().prop_map(|end| Value::Numeric(None, Some(end))),
+        comparable().prop_map(|one| Value::Numeric(Some((one, true)), Some((one, true)))),
+        range,
+    ]
+}
+
+fn fields(node: impl Strategy<Value = Node> + Clone) -> impl Strategy<Value = Vec<(String, Node)>> {
+    let member = (name(), node).prop_map(|(name, node)| match node {
+        Node::Or(_) => ("$or".to_owned(), node),
+        _ => (name, node),
+    });
+    prop::collection::vec(member, 1..4)
+}
+
+fn pattern() -> impl Strategy<Value = Vec<(String, Node)>> {
+    let leaf = prop::collection::vec(value(), 1..3).prop_map(Node::Values);
+    let node = leaf.prop_recursive(3, 10, 3, |inner| {
+        prop_oneof![
+            3 => fields(inner.clone()).prop_map(Node::Fields),
+            1 => prop::collection::vec(fields(inner), 2..4).prop_map(Node::Or),
+        ]
+    });
+    fields(node)
+}
+
+fn quoted(text: &str, escaped: bool) -> String {
+    if !escaped {
+        return serde_json::to_string(text).unwrap();
+    }
+    let units: String = text
+        .encode_utf16()
+        .map(|unit| format!("\\u{unit:04x}"))
+        .collect();
+    format!("\"{units}\"")
+}
+
+fn list<T>(items: &[T], spell: impl Fn(&T) -> String) -> String {
+    format!(
+        "[{}]",
+        items.iter().map(spell).collect::<Vec<_>>().join(" , ")
+    )
+}
+
+fn spell(json: &Json) -> String {
+    match json {
+        Json::Null => "null".to_owned(),
+        Json::Bool(value) => value.to_string(),
+        Json::Number(number) => NUMBERS[*number].0.to_owned(),
+        Json::Text(text, escaped) => quoted(text, *escaped),
+        Json::Array(elements) => list(elements, spell),
+        Json::Object(fields) => spell_object(fields, spell),
+    }
+}
+
+fn spell_object<T>(fields: &[(String, T)], spell: impl Fn(&T) -> String) -> String {
+    let members = fields
+        .iter()
+        .map(|(name, value)| format!("{}: {}", quoted(name, false), spell(value)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+fn spell_node(node: &Node) -> String {
+    match node {
+        Node::Values(values) => list(values, spell_value),
+        Node::Fields(fields) => spell_object(fields, spell_node),
+        Node::Or(branches) => list(branches, |branch| spell_object(branch, spell_node)),
+    }
+}
+
+fn spell_value(value: &Value) -> String {
+    let one = |operator: &str, text: &str| format!("{{\"{operator}\":{}}}", quoted(text, false));
+    let all = |texts: &[String]| list(texts, |text| quoted(text, false));
+    let but = |operand: String| format!("{{\"anything-but\":{operand}}}");
+    let nested = |operator: &str, texts: &[String]| match texts {
+        [text] => but(one(operator, text)),
+        texts => but(format!("{{\"{operator}\":{}}}", all(texts))),
+    };
+    match value {
+        Value::Literal(literal) => spell(literal),
+        Value::Exactly(text) => one("exactly", text),
+        Value::Prefix(text) => one("prefix", text),
+        Value::Suffix(text) => one("suffix", text),
+        Value::Fold(text) => one("equals-ignore-case", text),
+        Value::PrefixFold(text) => format!("{{\"prefix\":{}}}", one("equals-ignore-case", text)),
+        Value::SuffixFold(text) => format!("{{\"suffix\":{}}}", one("equals-ignore-case", text)),
+        Value::Wildcard(text) => one("wildcard", text),
+        Value::Numeric(bottom, top) => spell_numeric(*bottom, *top),
+        Value::Exists(wanted) => format!("{{\"exists\":{wanted}}}"),
+        Value::But(texts) => but(all(texts)),
+        Value::ButNumber(numbers) => but(list(numbers, |number| NUMBERS[*number].0.to_owned())),
+        Value::ButPrefix(texts) => nested("prefix", texts),
+        Value::ButSuffix(texts) => nested("suffix", texts),
+        Value::ButFold(texts) => nested("equals-ignore-case", texts),
+        Value::ButWildcard(texts) => nested("wildcard", texts),
+    }
+}
+
+fn spell_numeric(bottom: Option<(usize, bool)>, top: Option<(usize, bool)>) -> String {
+    let part = |operator: &str, end: Option<(usize, bool)>| {
+        end.map(|(number, closed)| {
+            format!(
+                "\"{operator}{}\",{}",
+                if closed { "=" } else { "" },
+                NUMBERS[number].0
+            )
+        })
+    };
+    let parts = match (bottom, top) {
+        (Some((bottom, _)), Some((top, _))) if bottom == top => {
+            vec![format!("\"=\",{}", NUMBERS[bottom].0)]
+        }
+        _ => part(">", bottom)
+            .into_iter()
+            .chain(part("<", top))
+            .collect(),
+    };
+    format!("{{\"numeric\":[{}]}}", parts.join(","))
+}
+
+const LIMITS: [&str; 2] = ["Rule is too complex", "rule combinations"];
+
+/// `None` for a pattern that is valid but over a limit.
+fn parse(pattern: &[(String, Node)]) -> Option<Pattern> {
+    let text = spell_object(pattern, spell_node);
+    match Pattern::parse(&text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) if LIMITS.iter().any(|limit| error.reason().contains(limit)) => None,
+        Err(error) => panic!("{text}: {error}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn verdicts_are_those_of_the_reference(
+        pattern in pattern(),
+        events in prop::collection::vec(object(json()), 6),
+    ) {
+        let Some(parsed) = parse(&pattern) else { return Ok(()) };
+        for fields in &events {
+            let text = spell_object(fields, spell);
+            let event = Event::parse(&text).unwrap();
+            let expected = reference::matches(&pattern, fields);
+            prop_assert_eq!(parsed.matches(&event), expected, "{} on {}", parsed.text(), text);
+            prop_assert_eq!(parsed.why_not(&event).is_empty(), expected, "why not, on {}", text);
+        }
+    }
+
+    #[test]
+    fn one_value_on_one_field(value in value(), leaf in json()) {
+        let pattern = vec![("a".to_owned(), Node::Values(vec![value]))];
+        let fields = vec![("a".to_owned(), leaf)];
+        let Some(parsed) = parse(&pattern) else { return Ok(()) };
+        let text = spell_object(&fields, spell);
+        let event = Event::parse(&text).unwrap();
+        let expected = reference::matches(&pattern, &fields);
+        prop_assert_eq!(parsed.matches(&event), expected, "{} on {}", parsed.text(), text);
+    }
+
+    #[test]
+    fn arrays_of_objects(
+        patterns in prop::collection::vec(prop::sample::select(vec!["1", "2", "false"]), 4),
+        elements in prop::collection::vec((0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize), 0..4),
+    ) {
+        let paths = ["b", "c.a", "c.b", "d"];
+        let fields: Vec<(String, Node)> = paths
+            .iter()
+            .zip(&patterns)
+            .map(|(path, wanted)| {
+                let value = match *wanted {
+                    "1" => Value::Literal(Json::Number(0)),
+                    "2" => Value::Literal(Json::Number(6)),
+                    _ => Value::Exists(false),
+                };
+                (format!("a.{path}"), Node::Values(vec![value]))
+            })
+            .collect();
+        let leaf = |name: &str, kind: usize| {
+            let number = [None, Some(0), Some(6)][kind];
+            number.map(|number| (name.to_owned(), Json::Number(number)))
+        };
+        let elements = elements.iter().map(|&(b, ca, cb, d)| {
+            let halves = [leaf("a", ca), leaf("b", cb)].map(|half| Json::Object(half.into_iter().collect()));
+            let inner = [leaf("b", b), leaf("d", d), Some(("c".to_owned(), Json::Array(halves.into())))];
+            Json::Object(inner.into_iter().flatten().collect())
+        });
+        let event = vec![("a".to_owned(), Json::Array(elements.collect()))];
+        let text = spell_object(&event, spell);
+        let parsed = parse(&fields).unwrap();
+        let expected = reference::matches(&fields, &event);
+        prop_assert_eq!(parsed.matches(&Event::parse(&text).unwrap()), expected, "{}", text);
+    }
+
+    #[test]
+    fn a_matcher_finds_what_its_patterns_match(
+        patterns in prop::collection::vec(pattern(), 1..8),
+        replaced in prop::collection::vec((0..8_usize, any::<bool>()), 0..4),
+        events in prop::collection::vec(object(json()), 3),
+    ) {
+        let parsed: Vec<Pattern> = patterns.iter().filter_map(|pattern| parse(pattern)).collect();
+        let mut matcher = Matcher::new();
+        let mut rules = std::collections::BTreeMap::new();
+        for (id, pattern) in parsed.iter().enumerate() {
+            matcher.add(id, pattern.clone());
+            rules.insert(id, pattern.clone());
+        }
+        for (id, again) in replaced {
+            prop_assert_eq!(matcher.remove(&id), rules.remove(&id).is_some());
+            if let Some(pattern) = parsed.first().filter(|_| again) {
+                matcher.add(id, pattern.clone());
+                rules.insert(id, pattern.clone());
+            }
+        }
+        prop_assert_eq!(matcher.len(), rules.len());
+        prop_assert_eq!(matcher.is_empty(), rules.is_empty());
+        for fields in &events {
+            let text = spell_object(fields, spell);
+            let event = Event::parse(&text).unwrap();
+            let expected: Vec<usize> =
+                rules.iter().filter(|(_, rule)| rule.matches(&event)).map(|(id, _)| *id).collect();
+            prop_assert_eq!(matcher.matches(&event), expected);
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_is_read_or_refused(text in "[ {}\\[\\]\",:a-c$\\\\u0-9.eE+*-]{0,40}", other in any::<String>()) {
+        for text in [text, other] {
+            let _ = Pattern::parse(&text);
+            let is_object = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&text).is_ok();
+            if is_object {
+                prop_assert!(Event::parse(&text).is_ok(), "{}", text);
+            }
+        }
+    }
+}

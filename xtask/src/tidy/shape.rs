@@ -16,10 +16,12 @@ const UNSAFE_ROOM: &str = "crates/runtime/src/sys";
 const PURE_ROOMS: [&str; 2] = ["crates/core/src/", "crates/pattern/src/"];
 
 /// Parts of the standard library that reach outside the process.
-const WORLDLY: [&str; 8] = [
+const WORLDLY: [&str; 10] = [
     "std::env",
     "std::fs",
-    "std::net",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::UdpSocket",
     "std::os",
     "std::process",
     "std::thread",
@@ -153,7 +155,7 @@ impl<'a> Visitor<'a> {
             path.strip_prefix(*world)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
-        if self.is_pure && WORLDLY.iter().any(|world| reaches(&world)) {
+        if self.is_pure && WORLDLY.iter().any(reaches) {
             self.report(span, format!("a pure crate may not use {path}"));
         }
     }

@@ -1,0 +1,131 @@
+"""Whatever arrives, the answer has the service's error shape, and nothing changes."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from conftest import REGION, unique
+
+SCOPE = "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=00"
+
+
+def call(server, service, body, path="/", method="POST", **headers):
+    """Sends bytes as no client would; returns status, headers and body."""
+    scope = SCOPE.format(region=REGION, service=service)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(
+        server.endpoint + path, data=body, method=method, headers={"Authorization": scope} | names
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def json_call(server, service, target, body):
+    return call(server, service, body, X_Amz_Target=target, Content_Type="application/x-amz-json-1.1")
+
+
+TARGETS = [
+    ("events", "AWSEvents.PutRule"),
+    ("ecs", "AmazonEC2ContainerServiceV20141113.RunTask"),
+    ("logs", "Logs_20140328.CreateLogGroup"),
+    ("ssm", "AmazonSSM.GetParameter"),
+    ("sqs", "AmazonSQS.CreateQueue"),
+]
+BODIES = [b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"", b'{"a":' * 5000]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+@pytest.mark.parametrize(("service", "target"), TARGETS)
+def test_broken_json_is_an_error_of_the_service(server, service, target, body):
+    status, _, answer = json_call(server, service, target, body)
+    assert status == 400
+    assert json.loads(answer)["__type"]
+
+
+@pytest.mark.parametrize(("service", "target"), TARGETS)
+def test_an_operation_that_does_not_exist(server, service, target):
+    prefix = target.split(".")[0]
+    status, _, answer = json_call(server, service, f"{prefix}.NoSuchOperation", b"{}")
+    assert status in (400, 404, 501)
+    assert "UnknownOperationException" in json.loads(answer)["__type"] or b"NotImplemented" in answer
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "body"),
+    [
+        ("events", "AWSEvents.PutRule", {"Name": 5, "EventPattern": "{}"}),
+        ("events", "AWSEvents.PutRule", {"Name": "bad name!", "EventPattern": '{"a":["b"]}'}),
+        ("events", "AWSEvents.PutTargets", {"Rule": "r", "Targets": {}}),
+        ("ecs", "AmazonEC2ContainerServiceV20141113.RunTask", {"taskDefinition": ["x"]}),
+        ("logs", "Logs_20140328.CreateLogGroup", {"logGroupName": "with spaces!"}),
+        ("ssm", "AmazonSSM.PutParameter", {"Name": "/x", "Value": {}}),
+        ("sqs", "AmazonSQS.CreateQueue", {"QueueName": "bad name"}),
+    ],
+)
+def test_wrong_types_and_values_are_refused(server, service, target, body):
+    status, _, answer = json_call(server, service, target, json.dumps(body).encode())
+    assert status == 400, answer
+    assert json.loads(answer)["__type"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"",
+        b"Action=NoSuchAction&Version=2010-05-15",
+        b"Action=CreateStack&Version=2010-05-15",
+        b"Action=DescribeStacks&Version=2010-05-15&%ff%fe=%zz",
+    ],
+)
+def test_broken_queries_are_errors_in_xml(server, form):
+    status, _, answer = call(
+        server, "cloudformation", form, Content_Type="application/x-www-form-urlencoded"
+    )
+    if form.startswith(b"Action=DescribeStacks"):
+        assert status in (200, 400)
+        return
+    assert status == 400, answer
+    assert b"<Code>" in answer
+
+
+@pytest.mark.parametrize(
+    ("sub_resource", "body"),
+    [
+        ("versioning", b"<Versioning"),
+        ("versioning", b"<A/>"),
+        ("delete", b"<Delete><Object></Delete>"),
+        ("notification", b"\xff"),
+        ("tagging", b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet>"),
+    ],
+)
+def test_broken_xml_is_malformed(server, s3, bucket, sub_resource, body):
+    link = s3.generate_presigned_url("list_objects", Params={"Bucket": bucket})
+    method = "POST" if sub_resource == "delete" else "PUT"
+    status, _, answer = call(server, "s3", body, path=f"/{bucket}?{sub_resource}", method=method)
+    assert status == 400, (link, answer)
+    assert b"<Code>MalformedXML</Code>" in answer or b"<Code>" in answer
+    assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
+
+
+def test_requests_for_nobody_are_answered(server):
+    for path, headers in [("/", {"X_Amz_Target": "Nobody.Nothing"}), ("/", {"Content_Type": "text/plain"})]:
+        status, _, answer = call(server, "nosuchservice", b"x", path=path, **headers)
+        assert 400 <= status < 600 and status != 500
+        assert answer
+
+
+def test_keys_that_are_too_long_are_refused(server, s3, bucket):
+    with pytest.raises(s3.exceptions.ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="k" * 1025, Body=b"x")
+    assert error.value.response["Error"]["Code"] == "KeyTooLongError"
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_the_server_still_serves(server):
+    name = unique("still")
+    sqs = server.client("sqs")
+    sqs.delete_queue(QueueUrl=sqs.create_queue(QueueName=name)["QueueUrl"])

@@ -1,0 +1,108 @@
+# Set-up that the scripts share: tools, caches, build. Source it; it defines functions and changes nothing by itself.
+# shellcheck shell=bash
+
+LANDFALL_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+LANDFALL_CACHE="${LANDFALL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/landfall}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$LANDFALL_CACHE/target}"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
+HOST_TRIPLE="$(rustc -vV 2>/dev/null | sed -n 's/^host: //p')"
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# need_rust: the toolchain is the one thing that the scripts do not install.
+need_rust() {
+  command -v cargo >/dev/null && command -v rustc >/dev/null && return
+  die "cargo is missing: install Rust 1.95 or newer from https://rustup.rs"
+}
+
+# need_debian PACKAGE COMMAND...: installs the package unless all the commands are there.
+need_debian() {
+  local package=$1 command missing=
+  shift
+  for command in "$@"; do
+    command -v "$command" >/dev/null || missing=1
+  done
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null ||
+    die "$package is missing ($*): install it with your package manager"
+  say "installing $package"
+  local root=()
+  [ "$(id -u)" -eq 0 ] || root=(sudo)
+  if ! "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$package" \
+    </dev/null >"$LANDFALL_CACHE/apt.log" 2>&1; then
+    "${root[@]}" apt-get update -q </dev/null >>"$LANDFALL_CACHE/apt.log" 2>&1
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$package" \
+      </dev/null >>"$LANDFALL_CACHE/apt.log" 2>&1 ||
+      die "cannot install $package; see $LANDFALL_CACHE/apt.log"
+  fi
+}
+
+# need_python: a Python that can make virtual environments.
+need_python() {
+  need_debian python3 python3
+  local probe="$LANDFALL_CACHE/venv-probe"
+  if ! python3 -m venv "$probe" >/dev/null 2>&1; then
+    rm -rf "$probe"
+    need_debian python3-venv landfall-has-no-such-command
+  fi
+  rm -rf "$probe"
+}
+
+# need_clients: the AWS CLI, boto3 and pytest in a virtual environment of their own, first on the PATH.
+need_clients() {
+  local wanted="$LANDFALL_ROOT/clients/requirements.txt"
+  local venv="$LANDFALL_CACHE/venv"
+  if ! cmp -s "$wanted" "$venv/requirements.txt"; then
+    need_python
+    say "installing the AWS CLI, boto3 and pytest into $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" </dev/null
+    cp "$wanted" "$venv/requirements.txt"
+  fi
+  export PATH="$venv/bin:$PATH"
+}
+
+# need_nextest: the test runner, built once.
+need_nextest() {
+  cargo nextest --version >/dev/null 2>&1 && return
+  say "building cargo-nextest"
+  cargo install -q --locked cargo-nextest
+}
+
+# build_landfall: sets LANDFALL_BIN to a release build, unless it is set.
+build_landfall() {
+  if [ -z "${LANDFALL_BIN:-}" ]; then
+    say "building landfall"
+    (cd "$LANDFALL_ROOT" && cargo build -q --locked --release -p landfall)
+    LANDFALL_BIN="$CARGO_TARGET_DIR/release/landfall"
+  fi
+  export LANDFALL_BIN
+}
+
+# build_xtask: sets XTASK to the binary of the chores.
+build_xtask() {
+  (cd "$LANDFALL_ROOT" && cargo build -q --locked -p xtask)
+  XTASK="$CARGO_TARGET_DIR/debug/xtask"
+  export XTASK
+}
+
+# batch_cargo ARGUMENT...: cargo for the example batch, always with the same flags, so that one build serves all.
+batch_cargo() {
+  (cd "$LANDFALL_ROOT/examples/csv-batch" && RUSTFLAGS="-C target-feature=+crt-static" cargo "$@")
+}
+
+# build_csv_batch: sets CSV_BATCH_BIN to a static build, which needs nothing else in its image.
+build_csv_batch() {
+  say "building the batch"
+  batch_cargo build -q --locked --release --target "$HOST_TRIPLE"
+  CSV_BATCH_BIN="$CARGO_TARGET_DIR/$HOST_TRIPLE/release/csv-batch"
+  export CSV_BATCH_BIN
+}
+
+need_rust
+mkdir -p "$LANDFALL_CACHE"

@@ -14,6 +14,20 @@ pub const DELIVERIES_PER_TURN_MAX: usize = 256;
 pub const INLINE_OBJECT_BYTES_MAX: u64 = 16 * 1024;
 /// Body of a request to any service but S3 objects.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Seconds in which the body of such a request must arrive.
+pub const API_BODY_SECONDS_MAX: u64 = 60;
+/// Connections open at once; the next one waits.
+pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
+/// Header lines of one request.
+pub const HTTP_HEADERS_MAX: usize = 128;
+/// Seconds in which the head of a request must arrive, and a kept connection stays idle.
+pub const HTTP_HEADER_SECONDS_MAX: u64 = 60;
+/// Seconds that running requests get when the server stops.
+pub const HTTP_DRAIN_SECONDS_MAX: u64 = 10;
+/// Seconds between a signature's time and ours.
+pub const SIGNATURE_SKEW_SECONDS_MAX: i64 = 15 * 60;
+/// Seconds that a presigned request may live.
+pub const PRESIGNED_SECONDS_MAX: i64 = 7 * 24 * 3_600;
 /// Bytes written to one key space of the store before its in-memory part goes to a table of its own.
 pub const STORE_MEMTABLE_BYTES_MAX: u64 = 1024 * 1024;
 /// In-memory parts of one key space that may wait to be written to tables before a commit waits for them.
@@ -120,6 +134,12 @@ pub const CLOUDFORMATION_RESOURCES_MAX: usize = 500;
 pub const CLOUDFORMATION_SECTION_ITEMS_MAX: usize = 200;
 /// Bytes of a template's description.
 pub const CLOUDFORMATION_DESCRIPTION_BYTES_MAX: usize = 1_024;
+/// Tags of one stack.
+pub const CLOUDFORMATION_STACK_TAGS_MAX: usize = 50;
+/// Resources that one commit of a stack operation makes, changes or deletes.
+pub const CLOUDFORMATION_RESOURCES_PER_COMMIT_MAX: usize = 8;
+/// Stack events, resources and stacks of one page of a listing.
+pub const CLOUDFORMATION_PAGE_ITEMS_MAX: usize = 100;
 /// Subnets that one `Fn::Cidr` can cut.
 pub const CLOUDFORMATION_CIDR_BLOCKS_MAX: u32 = 256;
 

@@ -243,9 +243,7 @@ def s3(server):
 def bucket(s3):
     """An empty bucket, emptied and removed afterwards."""
     name = unique("bucket")
-    s3.create_bucket(
-        Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     yield name
     empty_bucket(s3, name)
     s3.delete_bucket(Bucket=name)
@@ -280,9 +278,7 @@ def receive(sqs, url, count=1, seconds=WAIT_SECONDS_MAX):
     bodies = []
     deadline = time.monotonic() + seconds
     while len(bodies) < count and time.monotonic() < deadline:
-        answer = sqs.receive_message(
-            QueueUrl=url, WaitTimeSeconds=2, MaxNumberOfMessages=10
-        )
+        answer = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MaxNumberOfMessages=10)
         for message in answer.get("Messages", []):
             bodies.append(message["Body"])
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

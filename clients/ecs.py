@@ -88,9 +88,7 @@ class Tasks:
         """ARNs of all tasks of the cluster, running and stopped."""
         arns = []
         for status in ("RUNNING", "STOPPED"):
-            pages = self.ecs.get_paginator("list_tasks").paginate(
-                cluster=self.cluster, desiredStatus=status
-            )
+            pages = self.ecs.get_paginator("list_tasks").paginate(cluster=self.cluster, desiredStatus=status)
             arns.extend(arn for page in pages for arn in page["taskArns"])
         return arns
 

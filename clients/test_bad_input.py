@@ -1,27 +1,30 @@
 """Whatever arrives, the answer has the service's error shape, and nothing changes."""
 
+import http.client
 import json
-import urllib.error
-import urllib.request
+import urllib.parse
 
 import pytest
-from conftest import REGION, unique
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-SCOPE = "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=00"
+from conftest import REGION, unique
 
 
 def call(server, service, body, path="/", method="POST", **headers):
-    """Sends bytes as no client would; returns status, headers and body."""
-    scope = SCOPE.format(region=REGION, service=service)
+    """Sends bytes as no client would, but well signed; returns status and body."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(
-        server.endpoint + path, data=body, method=method, headers={"Authorization": scope} | names
-    )
+    request = AWSRequest(method, server.endpoint + path, headers=names, data=body)
+    sign = S3SigV4Auth if service == "s3" else SigV4Auth
+    sign(Credentials("test", "test"), service, REGION).add_auth(request)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.endpoint).netloc, timeout=20)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers, error.read()
+        connection.request(method, path, body=body, headers=dict(request.headers.items()))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def json_call(server, service, target, body):
@@ -41,7 +44,7 @@ BODIES = [b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b"", b'{"a":' * 5000]
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 @pytest.mark.parametrize(("service", "target"), TARGETS)
 def test_broken_json_is_an_error_of_the_service(server, service, target, body):
-    status, _, answer = json_call(server, service, target, body)
+    status, answer = json_call(server, service, target, body)
     assert status == 400
     assert json.loads(answer)["__type"]
 
@@ -49,7 +52,7 @@ def test_broken_json_is_an_error_of_the_service(server, service, target, body):
 @pytest.mark.parametrize(("service", "target"), TARGETS)
 def test_an_operation_that_does_not_exist(server, service, target):
     prefix = target.split(".")[0]
-    status, _, answer = json_call(server, service, f"{prefix}.NoSuchOperation", b"{}")
+    status, answer = json_call(server, service, f"{prefix}.NoSuchOperation", b"{}")
     assert status in (400, 404, 501)
     assert "UnknownOperationException" in json.loads(answer)["__type"] or b"NotImplemented" in answer
 
@@ -67,7 +70,7 @@ def test_an_operation_that_does_not_exist(server, service, target):
     ],
 )
 def test_wrong_types_and_values_are_refused(server, service, target, body):
-    status, _, answer = json_call(server, service, target, json.dumps(body).encode())
+    status, answer = json_call(server, service, target, json.dumps(body).encode())
     assert status == 400, answer
     assert json.loads(answer)["__type"]
 
@@ -82,9 +85,7 @@ def test_wrong_types_and_values_are_refused(server, service, target, body):
     ],
 )
 def test_broken_queries_are_errors_in_xml(server, form):
-    status, _, answer = call(
-        server, "cloudformation", form, Content_Type="application/x-www-form-urlencoded"
-    )
+    status, answer = call(server, "cloudformation", form, Content_Type="application/x-www-form-urlencoded")
     if form.startswith(b"Action=DescribeStacks"):
         assert status in (200, 400)
         return
@@ -103,17 +104,16 @@ def test_broken_queries_are_errors_in_xml(server, form):
     ],
 )
 def test_broken_xml_is_malformed(server, s3, bucket, sub_resource, body):
-    link = s3.generate_presigned_url("list_objects", Params={"Bucket": bucket})
     method = "POST" if sub_resource == "delete" else "PUT"
-    status, _, answer = call(server, "s3", body, path=f"/{bucket}?{sub_resource}", method=method)
-    assert status == 400, (link, answer)
-    assert b"<Code>MalformedXML</Code>" in answer or b"<Code>" in answer
+    status, answer = call(server, "s3", body, path=f"/{bucket}?{sub_resource}", method=method)
+    assert status == 400, answer
+    assert b"<Code>MalformedXML</Code>" in answer
     assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
 
 
 def test_requests_for_nobody_are_answered(server):
     for path, headers in [("/", {"X_Amz_Target": "Nobody.Nothing"}), ("/", {"Content_Type": "text/plain"})]:
-        status, _, answer = call(server, "nosuchservice", b"x", path=path, **headers)
+        status, answer = call(server, "nosuchservice", b"x", path=path, **headers)
         assert 400 <= status < 600 and status != 500
         assert answer
 

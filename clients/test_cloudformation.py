@@ -4,6 +4,7 @@ import json
 
 import botocore.exceptions
 import pytest
+
 from conftest import refused, unique, wait_until
 
 

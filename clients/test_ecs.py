@@ -4,6 +4,7 @@ import json
 
 import botocore.exceptions
 import pytest
+
 from conftest import decode_environment, queue_arn, receive, refused, unique
 from ecs import Tasks
 
@@ -18,7 +19,9 @@ def shell(script):
 
 
 def test_a_task_runs_and_tells_how_it_ended(tasks, environment_image):
-    arn = tasks.run(tasks.define(environment_image, **shell("echo out; echo err >&2; exit 7")), startedBy="me")
+    arn = tasks.run(
+        tasks.define(environment_image, **shell("echo out; echo err >&2; exit 7")), startedBy="me"
+    )
     task = tasks.stopped(arn)
     [container] = task["containers"]
     assert (container["exitCode"], container["lastStatus"]) == (7, "STOPPED")

@@ -4,9 +4,10 @@ import json
 
 import botocore.exceptions
 import pytest
+
 from conftest import ACCOUNT, REGION, queue_arn, receive, refused, unique, wait_until
 
-DETAIL = {"id": 7, "name": "é \"x\"", "list": [1, 2]}
+DETAIL = {"id": 7, "name": 'é "x"', "list": [1, 2]}
 
 
 @pytest.fixture
@@ -36,9 +37,7 @@ def bus(events):
 
 def rule_to(events, bus, targets, pattern=None):
     name = unique("rule")
-    events.put_rule(
-        Name=name, EventBusName=bus, EventPattern=json.dumps(pattern or {"source": ["app"]})
-    )
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern or {"source": ["app"]}))
     answer = events.put_targets(Rule=name, EventBusName=bus, Targets=targets)
     assert answer["FailedEntryCount"] == 0, answer
     return name
@@ -144,9 +143,7 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue(events, sqs, bus
     send(events, bus)
 
     def probe():
-        answer = sqs.receive_message(
-            QueueUrl=queue_url, WaitTimeSeconds=2, MessageAttributeNames=["All"]
-        )
+        answer = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=2, MessageAttributeNames=["All"])
         return answer.get("Messages")
 
     [message] = wait_until(probe, "the dead letter")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from conftest import REGION, decode_environment, unique, wait_until
 from ecs import Tasks
 
@@ -52,7 +53,11 @@ def road(server, tasks, template):
     s3.put_bucket_notification_configuration(
         Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
-    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [name]}}}
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [name]}},
+    }
     events.put_rule(Name=name, EventPattern=json.dumps(pattern))
     answer = events.put_targets(
         Rule=name,

@@ -11,6 +11,7 @@ import zlib
 
 import botocore.exceptions
 import pytest
+
 from conftest import REGION, refused, unique
 
 PART = 5 * 1024 * 1024
@@ -205,9 +206,7 @@ def test_an_upload_in_parts(s3, bucket):
     contents = [b"a" * PART, b"b" * 10]
     parts = []
     for number, content in enumerate(contents, start=1):
-        answer = s3.upload_part(
-            Bucket=bucket, Key="big", UploadId=upload, PartNumber=number, Body=content
-        )
+        answer = s3.upload_part(Bucket=bucket, Key="big", UploadId=upload, PartNumber=number, Body=content)
         parts.append({"PartNumber": number, "ETag": answer["ETag"]})
     listed = s3.list_parts(Bucket=bucket, Key="big", UploadId=upload)["Parts"]
     assert [part["Size"] for part in listed] == [PART, 10]
@@ -270,9 +269,7 @@ def test_parts_can_be_copied(s3, bucket):
             CopySourceRange=asked,
         )
         parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
-    s3.complete_multipart_upload(
-        Bucket=bucket, Key="copy", UploadId=upload, MultipartUpload={"Parts": parts}
-    )
+    s3.complete_multipart_upload(Bucket=bucket, Key="copy", UploadId=upload, MultipartUpload={"Parts": parts})
     assert body(s3, bucket, "copy") == b"a" * PART + b"tail"
 
 

@@ -6,6 +6,7 @@ import time
 
 import botocore.exceptions
 import pytest
+
 from conftest import ACCOUNT, REGION, queue_arn, refused, unique
 
 

@@ -74,12 +74,14 @@ need_nextest() {
   cargo install -q --locked cargo-nextest
 }
 
-# build_landfall: sets LANDFALL_BIN to a release build, unless it is set.
+# build_landfall PROFILE: sets LANDFALL_BIN to a build with that profile (dev or release), unless it is set.
 build_landfall() {
+  local directory=$1
+  [ "$1" = dev ] && directory=debug
   if [ -z "${LANDFALL_BIN:-}" ]; then
     say "building landfall"
-    (cd "$LANDFALL_ROOT" && cargo build -q --locked --release -p landfall)
-    LANDFALL_BIN="$CARGO_TARGET_DIR/release/landfall"
+    (cd "$LANDFALL_ROOT" && cargo build -q --locked --profile "$1" -p landfall)
+    LANDFALL_BIN="$CARGO_TARGET_DIR/$directory/landfall"
   fi
   export LANDFALL_BIN
 }

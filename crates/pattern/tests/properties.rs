@@ -9,6 +9,8 @@
 
 mod reference;
 
+use std::cmp::Ordering;
+
 use landfall_pattern::{Event, Matcher, Pattern};
 use proptest::prelude::*;
 use reference::{Json, NUMBERS, Node, Value};
@@ -66,6 +68,14 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
+fn or_x(text: String) -> String {
+    if text.is_empty() {
+        "x".to_owned()
+    } else {
+        text
+    }
+}
+
 fn wildcard() -> impl Strategy<Value = String> {
     let literal = prop::sample::select(vec!["", "x", "y", "xy", "é", r"\*", r"\\"]);
     prop::collection::vec(literal, 1..4).prop_map(|parts| {
@@ -106,12 +116,7 @@ fn json() -> impl Strategy<Value = Json> {
 
 fn value() -> impl Strategy<Value = Value> {
     let texts = || prop::collection::vec(text(), 1..3);
-    let some_texts = || {
-        prop::collection::vec(
-            text().prop_filter("not empty", |text| !text.is_empty()),
-            1..3,
-        )
-    };
+    let some_texts = || texts().prop_map(|texts| texts.into_iter().map(or_x).collect());
     prop_oneof![
         6 => scalar().prop_map(Value::Literal),
         1 => text().prop_map(Value::Exactly),
@@ -134,8 +139,12 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn numeric() -> impl Strategy<Value = Value> {
     let end = || (comparable(), any::<bool>());
-    let range = (end(), end()).prop_filter_map("bottom below top", |(bottom, top)| {
-        (NUMBERS[bottom.0].1 < NUMBERS[top.0].1).then_some(Value::Numeric(Some(bottom), Some(top)))
+    let range = (end(), end()).prop_map(|(one, other)| {
+        match NUMBERS[one.0].1.partial_cmp(&NUMBERS[other.0].1) {
+            Some(Ordering::Less) => Value::Numeric(Some(one), Some(other)),
+            Some(Ordering::Greater) => Value::Numeric(Some(other), Some(one)),
+            _ => Value::Numeric(None, Some(other)),
+        }
     });
     prop_oneof![
         end().prop_map(|end| Value::Numeric(Some(end), None)),

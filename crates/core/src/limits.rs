@@ -157,3 +157,74 @@ pub const IMAGE_DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const ECS_SUBNETS_MAX: usize = 16;
 /// Security groups of an awsvpc configuration.
 pub const ECS_SECURITY_GROUPS_MAX: usize = 5;
+
+// --- Amazon SQS -----------------------------------------------------------------------------------------------
+
+/// Characters of a queue's name and of the id of a batch entry.
+pub const SQS_NAME_CHARS_MAX: usize = 80;
+/// Bytes of a message with its attributes, and of all messages of a batch (1 MiB since 2025).
+pub const SQS_MESSAGE_BYTES_MAX: i64 = 1024 * 1024;
+/// Attributes of a message.
+pub const SQS_MESSAGE_ATTRIBUTES_MAX: usize = 10;
+/// Entries of a batch.
+pub const SQS_BATCH_ENTRIES_MAX: usize = 10;
+/// Messages of one ReceiveMessage.
+pub const SQS_RECEIVE_MESSAGES_MAX: usize = 10;
+/// Messages that one ReceiveMessage looks at, expired and dead ones included (Landfall's own bound).
+pub const SQS_RECEIVE_SCAN_MAX: usize = 1_000;
+/// Longest time that a received message stays hidden.
+pub const SQS_VISIBILITY_SECONDS_MAX: i64 = 43_200;
+/// Longest time that a message is kept.
+pub const SQS_RETENTION_SECONDS_MAX: i64 = 1_209_600;
+/// Longest delay of a message.
+pub const SQS_DELAY_SECONDS_MAX: i64 = 900;
+/// Longest long poll.
+pub const SQS_WAIT_SECONDS_MAX: i64 = 20;
+/// Receives that a redrive policy may allow.
+pub const SQS_RECEIVES_MAX: u32 = 1_000;
+/// Queues in one listing.
+pub const SQS_LIST_QUEUES_MAX: usize = 1_000;
+/// Tags of a resource.
+pub const TAGS_PER_RESOURCE_MAX: usize = 50;
+
+// --- Amazon CloudWatch Logs -----------------------------------------------------------------------------------
+
+/// Bytes of one PutLogEvents, each event's overhead included, and of one page of events.
+pub const LOGS_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that each event of a PutLogEvents counts beside its message.
+pub const LOGS_EVENT_OVERHEAD_BYTES: usize = 26;
+/// Time between the first and the last event of one PutLogEvents.
+pub const LOGS_BATCH_SPAN_MILLIS_MAX: i64 = 24 * 60 * 60 * 1_000;
+/// Age of an event that is still taken.
+pub const LOGS_EVENT_AGE_MILLIS_MAX: i64 = 14 * 24 * 60 * 60 * 1_000;
+/// How far an event may lie in the future.
+pub const LOGS_EVENT_FUTURE_MILLIS_MAX: i64 = 2 * 60 * 60 * 1_000;
+/// Events of one page.
+pub const LOGS_EVENTS_PER_PAGE_MAX: usize = 10_000;
+/// Events that one FilterLogEvents looks at before it answers with a token (Landfall's own bound).
+pub const LOGS_EVENTS_EXAMINED_MAX: usize = 100_000;
+/// Groups and streams of one page.
+pub const LOGS_DESCRIBE_MAX: usize = 50;
+/// Resource policies of an account and region.
+pub const LOGS_RESOURCE_POLICIES_MAX: usize = 10;
+/// Expired events of a stream that one append drops (Landfall's own bound).
+pub const LOGS_EXPIRED_DROPPED_MAX: usize = 1_000;
+
+// --- AWS Systems Manager --------------------------------------------------------------------------------------
+
+/// Bytes of a value of the standard tier.
+pub const SSM_STANDARD_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a value of the advanced tier.
+pub const SSM_ADVANCED_VALUE_BYTES_MAX: usize = 8 * 1024;
+/// Characters of a parameter's name.
+pub const SSM_NAME_CHARS_MAX: usize = 1_011;
+/// Levels of a parameter's name.
+pub const SSM_NAME_LEVELS_MAX: usize = 15;
+/// Versions of a parameter that are kept; the oldest goes first.
+pub const SSM_VERSIONS_MAX: u64 = 100;
+/// Parameters of one GetParametersByPath.
+pub const SSM_BY_PATH_MAX: usize = 10;
+/// Parameters of one DescribeParameters and versions of one GetParameterHistory.
+pub const SSM_DESCRIBE_MAX: usize = 50;
+/// Steps that matching an `AllowedPattern` may take (Landfall's own bound).
+pub const SSM_PATTERN_STEPS_MAX: usize = 100_000;

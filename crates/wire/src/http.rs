@@ -1,0 +1,95 @@
+//! The one listener: accepts connections, speaks HTTP/1.1 on them and hands each request to the [`Dispatcher`]. Never
+//! looks at what a request asks for.
+
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use landfall_core::limits::{
+    HTTP_CONNECTIONS_MAX, HTTP_DRAIN_SECONDS_MAX, HTTP_HEADER_SECONDS_MAX, HTTP_HEADERS_MAX,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::dispatch::Dispatcher;
+
+/// What goes wrong while a body is sent.
+pub type BodyError = Box<dyn Error + Send + Sync>;
+/// The body of an answer.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Serves until `shutdown` resolves, then lets running requests end within [`HTTP_DRAIN_SECONDS_MAX`].
+pub async fn serve(
+    listener: TcpListener,
+    dispatcher: Arc<Dispatcher>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    tokio::pin!(shutdown);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection =
+                    connection(stream, peer, Arc::clone(&dispatcher), graceful.watcher());
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => refused(&error).await,
+        }
+    }
+    drop(listener);
+    let drain = Duration::from_secs(HTTP_DRAIN_SECONDS_MAX);
+    if tokio::time::timeout(drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests were still running at the end of the drain time");
+    }
+}
+
+/// Out of file descriptors, or a peer that gave up: the listener itself is well.
+async fn refused(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    dispatcher: Arc<Dispatcher>,
+    watcher: Watcher,
+) {
+    // Small answers must not wait for the acknowledgement of the ones before; a failure costs only time.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let dispatcher = Arc::clone(&dispatcher);
+        async move { Ok::<_, std::convert::Infallible>(dispatcher.handle(request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HTTP_HEADER_SECONDS_MAX))
+        .max_headers(HTTP_HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, %peer, "connection ended early");
+    }
+}

@@ -1,0 +1,270 @@
+//! The road from an event to a task's end, over a store in memory and a runtime that the test plays.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use landfall_core::api::generated::ecs;
+use landfall_core::caller::Caller;
+use landfall_flow::route::{put_events, rules, targets};
+use landfall_flow::run::{self, TaskRecord, cluster, definition, task};
+use landfall_flow::{Flow, FlowParts, deliver};
+use landfall_flow::{Key, Reader};
+use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState, SeededIds, TestClock};
+
+const CLUSTER: &str = "arn:aws:ecs:us-east-1:000000000000:cluster/batch";
+
+struct House {
+    state: Arc<MemoryState>,
+    runtime: FakeRuntime,
+    clock: Arc<TestClock>,
+    flow: Flow,
+}
+
+fn open(state: Arc<MemoryState>, runtime: &FakeRuntime, clock: &Arc<TestClock>) -> Flow {
+    Flow::open(FlowParts {
+        state,
+        contents: Arc::new(MemoryContents::new()),
+        runtime: Arc::new(runtime.clone()),
+        clock: Arc::clone(clock) as Arc<_>,
+        ids: Arc::new(SeededIds::new(7)),
+        endpoint: "http://127.0.0.1:4566".to_owned(),
+        container_credentials: None,
+    })
+    .expect("the flow opens")
+}
+
+impl House {
+    fn new() -> Self {
+        let (state, runtime) = (Arc::new(MemoryState::new()), FakeRuntime::new());
+        let clock = Arc::new(TestClock::default());
+        let flow = open(Arc::clone(&state), &runtime, &clock);
+        Self { state, runtime, clock, flow }
+    }
+
+    async fn furnish(&self, template: &str) {
+        let template = template.to_owned();
+        let made = self.flow.write(move |tx| {
+            let me = caller();
+            cluster::create(
+                tx,
+                &me,
+                ecs::CreateClusterRequest {
+                    cluster_name: Some("batch".to_owned()),
+                    ..Default::default()
+                },
+            )?;
+            let definition = serde_json::json!({
+                "family": "csv",
+                "containerDefinitions": [{
+                    "name": "app", "image": "app:1", "memory": 64,
+                    "environment": [{"name": "OBJECT_KEY", "value": "unset"}, {"name": "A", "value": "1"}],
+                }],
+            });
+            definition::register(tx, &me, serde_json::from_value(definition).unwrap())?;
+            let rule = serde_json::json!({
+                "Name": "arrivals",
+                "EventPattern": r#"{"source":["demo"],"detail":{"key":[{"prefix":"in/"}]}}"#,
+            });
+            rules::put(tx, &me, serde_json::from_value(rule).unwrap())?;
+            let target = serde_json::json!({
+                "Rule": "arrivals",
+                "Targets": [{
+                    "Id": "ecs", "Arn": CLUSTER, "RoleArn": "arn:aws:iam::000000000000:role/x",
+                    "EcsParameters": {"TaskDefinitionArn": "csv"},
+                    "InputTransformer": {"InputPathsMap": {"key": "$.detail.key"}, "InputTemplate": template},
+                    "RetryPolicy": {"MaximumRetryAttempts": 3},
+                }],
+            });
+            targets::put(tx, &me, serde_json::from_value(target).unwrap())
+        });
+        made.await.expect("furnished");
+    }
+
+    async fn arrive(&self, key: &str) {
+        let detail = serde_json::json!({"key": key}).to_string();
+        let put = self.flow.write(move |tx| {
+            let entry = serde_json::json!({
+                "Entries": [{"Source": "demo", "DetailType": "arrival", "Detail": detail}]
+            });
+            put_events::put(tx, &caller(), serde_json::from_value(entry).unwrap())
+        });
+        assert_eq!(put.await.expect("put").failed_entry_count, Some(0));
+    }
+
+    fn tasks(&self) -> Vec<TaskRecord> {
+        self.flow.view().all::<TaskRecord>(&Key::new("task")).unwrap()
+    }
+
+    fn deliveries(&self) -> Vec<deliver::Delivery> {
+        self.flow.view().all::<deliver::Delivery>(&Key::new("delivery")).unwrap()
+    }
+
+    /// Waits until a condition on the committed state holds; every commit is followed by a look.
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..2_000 {
+            if holds(self) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        panic!("never happened: {what}\n{:#?}\n{:#?}", self.tasks(), self.deliveries());
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        account: "000000000000".to_owned(),
+        region: "us-east-1".to_owned(),
+        request_id: "r".to_owned(),
+        access_key_id: String::new(),
+        source_ip: "127.0.0.1".to_owned(),
+        user_agent: "test".to_owned(),
+    }
+}
+
+const UNQUOTED: &str = r#"{"containerOverrides":[{"name":"app","environment":[{"name":"OBJECT_KEY","value":<key>}]}]}"#;
+const QUOTED: &str = r#"{"containerOverrides":[{"name":"app","environment":[{"name":"OBJECT_KEY","value":"<key>"}]}]}"#;
+
+fn environment(runtime: &FakeRuntime, start: usize, name: &str) -> Option<String> {
+    let spec = runtime.starts()[start].clone();
+    spec.environment.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
+}
+
+#[tokio::test]
+async fn a_matching_event_starts_one_container_with_its_key_and_its_end_is_remembered() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.arrive("out/no").await;
+    house.arrive("in/a b+é%.csv").await;
+    house.runtime.wait_for_starts(1).await;
+    assert_eq!(environment(&house.runtime, 0, "OBJECT_KEY").as_deref(), Some("in/a b+é%.csv"));
+    assert_eq!(environment(&house.runtime, 0, "A").as_deref(), Some("1"));
+    let endpoint = environment(&house.runtime, 0, "AWS_ENDPOINT_URL");
+    assert_eq!(endpoint.as_deref(), Some("http://127.0.0.1:4566"));
+    house.until("running", |h| h.tasks()[0].task.last_status.as_deref() == Some("RUNNING")).await;
+    let id = house.runtime.starts()[0].id.clone();
+    assert!(house.runtime.exit(&id, 3));
+    house.until("stopped", |h| h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")).await;
+    let task = &house.tasks()[0].task;
+    assert_eq!(task.started_by.as_deref(), Some("events-rule/arrivals"));
+    assert_eq!(task.stop_code.as_deref(), Some("EssentialContainerExited"));
+    assert_eq!(task.containers.as_ref().unwrap()[0].exit_code, Some(3));
+    assert_eq!(house.deliveries().len(), 1);
+    assert_eq!(house.deliveries()[0].outcome, deliver::Outcome::Delivered);
+    assert_eq!(house.runtime.starts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_would_break_out_of_its_quotes_fails_with_the_reason_and_starts_nothing() {
+    let house = House::new();
+    house.furnish(QUOTED).await;
+    house.arrive(r#"in/x"},{"name":"EVIL","value":"1"#).await;
+    house.until("given up", |h| h.deliveries().iter().any(|d| d.finished_at.is_some())).await;
+    let delivery = &house.deliveries()[0];
+    let reason = &delivery.last_refusal.as_ref().unwrap().message;
+    assert!(reason.contains("unquoted form <key>"), "{reason}");
+    assert!(house.tasks().is_empty());
+}
+
+#[tokio::test]
+async fn a_target_whose_cluster_is_gone_is_given_up_at_once_with_its_reason() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    let deleted = house.flow.write(|tx| {
+        let request = ecs::DeleteClusterRequest { cluster: Some("batch".to_owned()) };
+        cluster::delete(tx, &caller(), &request)
+    });
+    deleted.await.unwrap();
+    house.arrive("in/a").await;
+    house.until("given up", |h| h.deliveries().iter().any(|d| d.finished_at.is_some())).await;
+    let delivery = &house.deliveries()[0];
+    assert_eq!(delivery.attempts, 1);
+    assert!(matches!(delivery.outcome, deliver::Outcome::GivenUp(deliver::DeadLetter::NoQueue)));
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_pulled_stops_the_task_with_the_reason() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.runtime.fail_pulls_of("app:1");
+    house.arrive("in/a").await;
+    house.until("stopped", |h| {
+        h.tasks().first().is_some_and(|t| t.task.last_status.as_deref() == Some("STOPPED"))
+    })
+    .await;
+    let task = &house.tasks()[0].task;
+    assert_eq!(task.stop_code.as_deref(), Some("TaskFailedToStart"));
+    let reason = task.stopped_reason.as_deref().unwrap();
+    assert!(reason.starts_with("CannotPullContainerError: "), "{reason}");
+}
+
+#[tokio::test]
+async fn after_a_crash_at_any_commit_each_acknowledged_event_has_exactly_one_start() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    let before = house.state.commits();
+    for n in 0..5 {
+        house.arrive(&format!("in/{n}")).await;
+    }
+    house.until("five tasks", |h| h.tasks().len() == 5).await;
+    house.runtime.wait_for_starts(5).await;
+    let after = house.state.commits();
+    for commits in before..=after {
+        let state = Arc::new(house.state.crash(commits));
+        let flow = open(Arc::clone(&state), &house.runtime, &house.clock);
+        let reborn = House { state, runtime: house.runtime.clone(), clock: house.clock.clone(), flow };
+        let promised = reborn.tasks().len();
+        reborn.until("all running", |h| {
+            h.tasks().iter().all(|t| t.task.last_status.as_deref() == Some("RUNNING"))
+        })
+        .await;
+        assert!(reborn.tasks().len() >= promised);
+    }
+    let mut ids: Vec<_> = house.runtime.starts().into_iter().map(|s| s.id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), house.runtime.starts().len(), "an id was started twice");
+    assert_eq!(ids.len(), 5);
+}
+
+#[tokio::test]
+async fn stopping_a_task_asks_the_runtime_and_keeps_the_users_reason() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.arrive("in/a").await;
+    house.runtime.wait_for_starts(1).await;
+    let request = ecs::StopTaskRequest {
+        cluster: Some("batch".to_owned()),
+        task: Some(house.tasks()[0].id.clone()),
+        reason: Some("enough".to_owned()),
+    };
+    house.flow.write(move |tx| task::stop(tx, &caller(), &request)).await.unwrap();
+    house.until("asked", |h| !h.runtime.stops().is_empty()).await;
+    let id = house.runtime.starts()[0].id.clone();
+    house.runtime.exit(&id, 143);
+    house.until("stopped", |h| h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")).await;
+    let task = &house.tasks()[0].task;
+    assert_eq!(task.stop_code.as_deref(), Some("UserInitiated"));
+    assert_eq!(task.stopped_reason.as_deref(), Some("enough"));
+}
+
+#[tokio::test]
+async fn run_task_with_the_same_token_answers_with_the_same_task() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    let request = || ecs::RunTaskRequest {
+        cluster: Some("batch".to_owned()),
+        task_definition: Some("csv".to_owned()),
+        client_token: Some("token".to_owned()),
+        ..Default::default()
+    };
+    let mut arns = Vec::new();
+    for _ in 0..2 {
+        let answer = house.flow.write(move |tx| run::run_task(tx, &caller(), request(), None));
+        arns.push(answer.await.unwrap().tasks.unwrap()[0].task_arn.clone());
+    }
+    assert_eq!(arns[0], arns[1]);
+    house.runtime.wait_for_starts(1).await;
+    assert_eq!(house.tasks().len(), 1);
+}

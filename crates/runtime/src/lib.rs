@@ -2,10 +2,26 @@
 //!
 //! Never knows what a task, a rule or a bucket is; never starts the same id twice, whatever crashes in between.
 
+#[cfg(feature = "backends")]
+mod choose;
+#[cfg(feature = "backends")]
+pub mod image;
+#[cfg(feature = "backends")]
+mod local;
+#[cfg(feature = "backends")]
+pub mod shim;
+#[cfg(feature = "backends")]
+mod sys;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+
+#[cfg(feature = "backends")]
+pub use choose::{RuntimeKind, choose};
+#[cfg(feature = "backends")]
+pub use local::LocalRuntime;
 
 /// What to run. `id` makes the start idempotent: a second start of the same id never starts a second process.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use landfall_core::api::model::{Protocol, ServiceModel};
 use landfall_core::api::validate::{serialization, validate};
-use landfall_core::caller::{Caller, DEFAULT_ACCOUNT, DEFAULT_REGION};
+use landfall_core::caller::{Caller, DEFAULT_REGION, account_of};
 use landfall_core::clock::Clock;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
@@ -56,7 +56,7 @@ pub trait RawHandler: Send + Sync {
 /// Each method takes `(&self, Caller, XRequest)` and returns `Result<XResponse, ApiError>`, with the generated types of
 /// the operation, or `Result<(), ApiError>` for an operation without output:
 ///
-/// ```ignore
+/// ```text
 /// landfall_wire::service! {
 ///     impl Events for landfall_core::api::events::SERVICE {
 ///         PutRule => put_rule,
@@ -203,17 +203,12 @@ impl Dispatcher {
 
     fn caller(&self, claim: &Claim, headers: &HeaderMap, peer: SocketAddr) -> Caller {
         let key = &claim.access_key_id;
-        let is_account = key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit());
         let region = claim.region.as_deref().filter(|region| is_region(region));
         let agent = headers
             .get(http::header::USER_AGENT)
             .and_then(|value| value.to_str().ok());
         Caller {
-            account: if is_account {
-                key.clone()
-            } else {
-                DEFAULT_ACCOUNT.to_owned()
-            },
+            account: account_of(key).to_owned(),
             region: region.unwrap_or(DEFAULT_REGION).to_owned(),
             request_id: self.ids.uuid(),
             access_key_id: key.clone(),

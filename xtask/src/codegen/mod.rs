@@ -113,3 +113,17 @@ fn rustfmt(code: &str, root: &Path) -> anyhow::Result<String> {
     );
     Ok(String::from_utf8(output.stdout)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_files_are_what_the_models_say() {
+        run(&Args {
+            import: None,
+            check: true,
+        })
+        .unwrap();
+    }
+}

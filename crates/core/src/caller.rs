@@ -35,3 +35,50 @@ impl Caller {
         }
     }
 }
+
+/// What the access key ids of sessions begin with, as at AWS.
+const SESSION_PREFIX: &str = "ASIA";
+const ACCOUNT_DIGITS: usize = 12;
+
+/// The access key id of a session: `ASIA`, the 12 digits of the account, and what was drawn.
+pub fn session_key_id(account: &str, drawn: &str) -> String {
+    format!("{SESSION_PREFIX}{account}{drawn}")
+}
+
+/// The account that an access key id stands for: the id itself when it is a 12-digit account number, the account in
+/// the id of a session (see [`session_key_id`]), [`DEFAULT_ACCOUNT`] for every other.
+pub fn account_of(access_key_id: &str) -> &str {
+    let is_account = |text: &&str| {
+        text.len() == ACCOUNT_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let in_session = access_key_id
+        .strip_prefix(SESSION_PREFIX)
+        .and_then(|rest| rest.get(..ACCOUNT_DIGITS));
+    Some(access_key_id)
+        .filter(is_account)
+        .or(in_session.filter(is_account))
+        .unwrap_or(DEFAULT_ACCOUNT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_key_id_tells_its_account() {
+        let session = session_key_id("123456789012", "ABCD");
+        assert_eq!(session.len(), 20);
+        let cases = [
+            ("123456789012", "123456789012"),
+            (session.as_str(), "123456789012"),
+            ("ASIAIOSFODNN7EXAMPLE", DEFAULT_ACCOUNT),
+            ("ASIA12345", DEFAULT_ACCOUNT),
+            ("1234567890123", DEFAULT_ACCOUNT),
+            ("test", DEFAULT_ACCOUNT),
+            ("", DEFAULT_ACCOUNT),
+        ];
+        for (key, account) in cases {
+            assert_eq!(account_of(key), account, "{key}");
+        }
+    }
+}

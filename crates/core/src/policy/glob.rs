@@ -1,7 +1,7 @@
 //! Patterns with `*` (any run of characters) and `?` (any one). Never backtracks further than the last `*`.
 
 /// Whether the pattern covers the whole text, case included.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);

@@ -4,7 +4,7 @@
 //! Never evaluates identity policies.
 
 mod condition;
-mod glob;
+pub mod glob;
 
 use indexmap::IndexMap;
 use serde::Deserialize;

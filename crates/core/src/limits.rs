@@ -54,6 +54,10 @@ pub const TASKS_PLACED_MAX: usize = 64;
 pub const LOG_LINES_PER_COMMIT_MAX: usize = 512;
 /// Pause before a container's report is offered again to a loop that is too busy.
 pub const REPORT_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// Lines of the ledger in one answer, when the question does not say.
+pub const RUNS_PER_PAGE_DEFAULT: u64 = 100;
+/// Lines of the ledger in one answer.
+pub const RUNS_PER_PAGE_MAX: u64 = 10_000;
 /// Nesting of JSON and YAML taken from outside.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
 /// Wait before the first retry of a delivery, jitter aside; doubles with every further one.
@@ -83,6 +87,8 @@ pub const S3_USER_METADATA_BYTES_MAX: usize = 2 * 1024;
 pub const S3_OBJECT_TAGS_MAX: usize = 10;
 /// Tags on a bucket.
 pub const S3_BUCKET_TAGS_MAX: usize = 50;
+/// Fields of a browser's upload form, the file apart.
+pub const S3_FORM_FIELDS_BYTES_MAX: usize = 20 * 1024;
 /// One line between the chunks of an `aws-chunked` body: a size with its signature, or a trailer.
 pub const S3_CHUNK_LINE_BYTES_MAX: usize = 8 * 1024;
 

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
@@ -56,6 +56,12 @@ impl Failed {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status_of(error);
         headers_of(error, response.headers_mut());
+        // A client that waits for `100 Continue` does not send the body any more: the next request must not be taken
+        // for it.
+        if self.method == Method::PUT || self.method == Method::POST {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
         let bodiless = error.status == 304 || self.method == Method::HEAD;
         if !bodiless {
             let xml = HeaderValue::from_static("application/xml");

@@ -13,6 +13,7 @@ mod convert;
 mod copy;
 mod delete;
 mod error;
+mod form;
 mod get;
 mod host;
 mod list;

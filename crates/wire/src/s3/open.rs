@@ -15,6 +15,7 @@ use time::format_description::FormatItem;
 use time::macros::format_description;
 
 use super::chunked::{Trailers, decode};
+use super::form::{is_form, unsigned};
 
 const AMZ_DATE: &[FormatItem<'static>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
@@ -63,6 +64,10 @@ pub(super) fn strip(
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
     let body = match content {
+        _ if is_form(&parts.method, &parts.headers) => {
+            let fields = unsigned(body.into_data_stream());
+            Body::http_body_unsync(StreamBody::new(fields.map_ok(Frame::<Bytes>::data)))
+        }
         _ if content.starts_with("STREAMING-") || is_chunked(&parts.headers) => {
             unwrap_headers(&mut parts.headers)?;
             unwrap_body(body, &stripped.trailers)

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::docker::DockerRuntime;
 use crate::{LocalRuntime, Runtime, RuntimeError};
 
 /// How containers are to run.
@@ -48,9 +49,14 @@ pub async fn choose(kind: RuntimeKind, data_dir: &Path) -> Result<Arc<dyn Runtim
             );
             Ok(Arc::new(runtime))
         }
-        RuntimeKind::Docker => Err(unusable("docker")(
-            "this build has no client for it".to_owned(),
-        )),
+        RuntimeKind::Docker => {
+            let runtime = DockerRuntime::connect().await.map_err(unusable("docker"))?;
+            tracing::info!(
+                "containers run by the daemon at {}, as asked for",
+                runtime.socket()
+            );
+            Ok(Arc::new(runtime))
+        }
         RuntimeKind::Process => {
             tracing::warn!("containers run as plain processes without isolation, as asked for");
             Ok(Arc::new(LocalRuntime::process(data_dir)?))
@@ -70,8 +76,18 @@ async fn automatic(data_dir: &Path) -> Result<Arc<dyn Runtime>, RuntimeError> {
         }
         Err(why) => why,
     };
+    let no_docker = match DockerRuntime::connect().await {
+        Ok(docker) => {
+            let socket = docker.socket();
+            tracing::warn!(
+                "containers run by the daemon at {socket}: the embedded runtime cannot: {no_oci}"
+            );
+            return Ok(Arc::new(docker));
+        }
+        Err(why) => why,
+    };
     tracing::warn!(
-        "containers run as plain processes WITHOUT ISOLATION: the embedded runtime cannot: {no_oci}"
+        "containers run as plain processes WITHOUT ISOLATION: the embedded runtime cannot: {no_oci}; no daemon: {no_docker}"
     );
     Ok(Arc::new(LocalRuntime::process(data_dir)?))
 }

@@ -5,6 +5,8 @@
 #[cfg(feature = "backends")]
 mod choose;
 #[cfg(feature = "backends")]
+mod docker;
+#[cfg(feature = "backends")]
 pub mod image;
 #[cfg(feature = "backends")]
 mod local;
@@ -20,6 +22,8 @@ use tokio::sync::mpsc;
 
 #[cfg(feature = "backends")]
 pub use choose::{RuntimeKind, choose};
+#[cfg(feature = "backends")]
+pub use docker::DockerRuntime;
 #[cfg(feature = "backends")]
 pub use local::LocalRuntime;
 

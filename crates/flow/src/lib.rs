@@ -4,6 +4,7 @@
 //! becomes an attempt), `run` (an attempt becomes a container), `keep` (the resources they lean on), `build` (stacks
 //! create all of these), `tell` (what became of each object). Never parses or writes the bytes of a protocol.
 
+pub mod build;
 pub mod caches;
 pub mod deliver;
 pub mod drive;
@@ -19,5 +20,6 @@ pub mod tx;
 
 pub use drive::{Flow, FlowParts};
 pub use key::Key;
+pub use landfall_runtime as runtime;
 pub use record::{NoPrevious, Record};
 pub use tx::{Effect, Reader, Tx, View};

@@ -16,6 +16,7 @@ use super::definition;
 use super::report::{self, Line};
 use super::spec::{self, Surroundings};
 use super::task::{self, TaskRecord};
+use crate::build;
 use crate::drive::Flow;
 use crate::keep::logs;
 use crate::tx::Effect;
@@ -51,6 +52,7 @@ async fn perform(flow: &Flow, effect: Effect) {
     match effect {
         Effect::StartTask(arn) => start_task(flow, &arn).await,
         Effect::StopTask(arn) => stop_task(flow, &arn).await,
+        Effect::BuildStack(id) => build::carry_out(flow, id).await,
         Effect::RemoveContent(id) => {
             if let Err(e) = flow.contents().remove(&id).await {
                 tracing::warn!(content = %id.0, error = %e, "cannot remove object bytes");

@@ -10,17 +10,21 @@ mod life;
 mod place;
 mod report;
 mod rule;
+pub mod settings;
 mod spec;
 mod supported;
 pub mod task;
 
 use landfall_core::api::generated::ecs as api;
+use landfall_core::arn::Arn;
+use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 pub(crate) use place::{recover, turn};
 pub use rule::from_rule;
 pub use task::{TaskRecord, run_task};
 
 use crate::keep::tags::Tags;
+use crate::tx::Reader;
 
 /// ECS's word for most bad input.
 fn client(message: impl Into<String>) -> ApiError {
@@ -53,4 +57,29 @@ pub fn api_tags(tags: &Tags) -> Vec<api::Tag> {
         value: Some(v.clone()),
     };
     tags.0.iter().map(tag).collect()
+}
+
+/// Refuses an ARN that names no cluster, definition or task, for the tag operations.
+pub fn check_exists(db: &impl Reader, arn: &str) -> Result<(), ApiError> {
+    let Some(parsed) = Arn::parse(arn).filter(|a| a.service == "ecs") else {
+        return Err(invalid("The ARN is not valid."));
+    };
+    let owner = Caller::service(
+        "ecs.amazonaws.com",
+        parsed.account,
+        parsed.region,
+        String::new(),
+    );
+    let (kind, name) = parsed.resource.split_once('/').unwrap_or_default();
+    let exists = match kind {
+        "cluster" => cluster::check_active(db, &owner, Some(name)).is_ok(),
+        "task-definition" => definition::find(db, &owner, arn)?.is_some(),
+        "task" => task::by_arn(db, arn)?.is_some(),
+        _ => false,
+    };
+    if exists {
+        Ok(())
+    } else {
+        Err(invalid("The specified resource was not found."))
+    }
 }

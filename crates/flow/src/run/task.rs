@@ -229,30 +229,11 @@ fn shape(
     let overrides = request.overrides.clone().unwrap_or_default();
     let family = definition.family.clone().unwrap_or_default();
     let fargate = request.launch_type.as_deref() == Some("FARGATE");
-    let id = task_arn.rsplit('/').next().unwrap_or_default();
-    let containers = definition.container_definitions.iter().flatten();
-    let containers = containers.map(|c| api::Container {
-        container_arn: Some(arn(
-            "ecs",
-            &caller.region,
-            &caller.account,
-            format_args!("container/{cluster}/{id}/{}", tx.ids().uuid()),
-        )),
-        task_arn: Some(task_arn.to_owned()),
-        name: c.name.clone(),
-        image: c.image.clone(),
-        last_status: Some("PENDING".to_owned()),
-        network_interfaces: Some(Vec::new()),
-        cpu: Some(c.cpu.unwrap_or(0).to_string()),
-        memory: c.memory.map(|m| m.to_string()),
-        memory_reservation: c.memory_reservation.map(|m| m.to_string()),
-        ..Default::default()
-    });
     api::Task {
         task_arn: Some(task_arn.to_owned()),
         cluster_arn: Some(cluster::cluster_arn(caller, cluster)),
         task_definition_arn: definition.task_definition_arn.clone(),
-        containers: Some(containers.collect()),
+        containers: Some(containers(tx, caller, definition, task_arn, cluster)),
         attachments: Some(attachments(tx, request)),
         attributes: Some(Vec::new()),
         availability_zone: Some(format!("{}a", caller.region)),
@@ -289,6 +270,35 @@ fn shape(
         started_by: request.started_by.clone(),
         ..Default::default()
     }
+}
+
+fn containers(
+    tx: &Tx<'_>,
+    caller: &Caller,
+    definition: &api::TaskDefinition,
+    task_arn: &str,
+    cluster: &str,
+) -> Vec<api::Container> {
+    let id = task_arn.rsplit('/').next().unwrap_or_default();
+    let containers = definition.container_definitions.iter().flatten();
+    let shape = |c: &api::ContainerDefinition| api::Container {
+        container_arn: Some(arn(
+            "ecs",
+            &caller.region,
+            &caller.account,
+            format_args!("container/{cluster}/{id}/{}", tx.ids().uuid()),
+        )),
+        task_arn: Some(task_arn.to_owned()),
+        name: c.name.clone(),
+        image: c.image.clone(),
+        last_status: Some("PENDING".to_owned()),
+        network_interfaces: Some(Vec::new()),
+        cpu: Some(c.cpu.unwrap_or(0).to_string()),
+        memory: c.memory.map(|m| m.to_string()),
+        memory_reservation: c.memory_reservation.map(|m| m.to_string()),
+        ..Default::default()
+    };
+    containers.map(shape).collect()
 }
 
 /// ECS lists every container of the definition in the overrides, also those that nothing overrides.

@@ -1,0 +1,192 @@
+//! The command line: what can be asked for, and the words that explain it. Never does any of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An object lands, the rule that matches starts a container with its key, and Landfall remembers what became of it.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to log, as `level` or `target=level,…`.
+    #[arg(
+        long,
+        global = true,
+        env = "LANDFALL_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve S3, EventBridge, ECS, CloudFormation and their kin on one port.
+    Serve(ServeArgs),
+    /// Serve, deploy templates, and follow what happens.
+    Up(UpArgs),
+    /// Deploy a CloudFormation template to a running server.
+    Deploy(DeployArgs),
+    /// Show what became of each object that a rule matched.
+    Runs(RunsArgs),
+    /// Load container images, or list them.
+    Image {
+        /// What to do.
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
+}
+
+/// Commands on images.
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Load an image from an OCI or docker archive (a tar file).
+    Load(ImageLoadArgs),
+    /// List the images that are loaded.
+    List(ImageListArgs),
+}
+
+/// How containers are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeChoice {
+    /// The embedded OCI runtime; where it cannot work, Docker or Podman; else plain processes.
+    Auto,
+    /// The embedded OCI runtime.
+    Oci,
+    /// A Docker or Podman socket.
+    Docker,
+    /// Plain processes, without isolation.
+    Process,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(
+        long,
+        env = "LANDFALL_LISTEN",
+        default_value = "127.0.0.1:4566",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    /// Directory for everything that must survive [default: the user's data directory].
+    #[arg(
+        long,
+        env = "LANDFALL_DATA",
+        value_name = "DIR",
+        conflicts_with = "ephemeral"
+    )]
+    pub data: Option<PathBuf>,
+    /// Keep everything in a temporary directory that goes with the process.
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// How containers are run.
+    #[arg(long, env = "LANDFALL_RUNTIME", value_enum, default_value = "auto")]
+    pub runtime: RuntimeChoice,
+    /// Check signatures: `ACCESS_KEY_ID:SECRET`, may be given more than once. Without it every caller is let in.
+    #[arg(
+        long = "credential",
+        env = "LANDFALL_CREDENTIALS",
+        value_delimiter = ',',
+        value_name = "ID:SECRET"
+    )]
+    pub credentials: Vec<String>,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Templates, deployed in this order; each file's stem is its stack's name.
+    #[arg(required = true, value_name = "TEMPLATE")]
+    pub templates: Vec<PathBuf>,
+    /// Value of a parameter, given to every template that declares it.
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+    /// Image archives to load first.
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
+}
+
+/// Where the server is.
+#[derive(Debug, Clone, Args)]
+pub struct Endpoint {
+    /// URL of the server.
+    #[arg(
+        long = "endpoint",
+        env = "AWS_ENDPOINT_URL",
+        default_value = "http://127.0.0.1:4566",
+        value_name = "URL"
+    )]
+    pub url: String,
+}
+
+/// Arguments of `deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// Where the server is.
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    /// The template file.
+    #[arg(value_name = "TEMPLATE")]
+    pub template: PathBuf,
+    /// Name of the stack [default: the file's stem].
+    #[arg(long, value_name = "NAME")]
+    pub stack_name: Option<String>,
+    /// Value of a parameter.
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
+
+/// Arguments of `runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Where the server is.
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub output: Output,
+    /// Show the newest ones only.
+    #[arg(long, default_value_t = landfall_core::limits::RUNS_PER_PAGE_DEFAULT)]
+    pub limit: u64,
+}
+
+/// Arguments of `image load`.
+#[derive(Debug, Args)]
+pub struct ImageLoadArgs {
+    /// Where the server is.
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    /// Load into this data directory instead, without a server.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The archive.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Arguments of `image list`.
+#[derive(Debug, Args)]
+pub struct ImageListArgs {
+    /// Where the server is.
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+}

@@ -1,0 +1,189 @@
+//! `landfall serve`: puts the rooms together, listens, and stops in order. Never answers a request itself.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use landfall_flow::{Flow, FlowParts};
+use landfall_runtime::{Runtime, RuntimeKind};
+use landfall_store::{FileContents, FjallState};
+use landfall_wire::dispatch::Dispatcher;
+use landfall_wire::ecs::Ecs;
+use landfall_wire::events::Events;
+use landfall_wire::internal::Internal;
+use landfall_wire::protocol::sigv4::Credentials;
+use landfall_wire::s3::S3Handler;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::cli::{RuntimeChoice, ServeArgs};
+use crate::late_runtime::LateRuntime;
+use crate::system::{SystemClock, SystemIds};
+
+/// A server that listens and is ready to be run.
+pub struct Server {
+    /// URL under which it is reached.
+    pub endpoint: String,
+    listener: TcpListener,
+    dispatcher: Arc<Dispatcher>,
+    flow: Flow,
+    // Removed when the server goes.
+    _ephemeral: Option<tempfile::TempDir>,
+}
+
+/// Runs the command.
+pub async fn run(args: ServeArgs) -> Result<ExitCode> {
+    let server = open(args).await?;
+    announce(&server)?;
+    server.run(interrupted()).await
+}
+
+/// Tells those who wait for the server where it is.
+pub fn announce(server: &Server) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "landfall listening on {}", server.endpoint)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Resolves when the process is asked to stop.
+pub async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Opens the state and starts to listen; the first request may come at once.
+pub async fn open(args: ServeArgs) -> Result<Server> {
+    let (data_dir, ephemeral) = data_dir(&args)?;
+    let credentials = credentials(&args.credentials)?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: is another server there?", args.listen))?;
+    let endpoint = endpoint(listener.local_addr()?);
+    let state = FjallState::open(&data_dir)?;
+    let contents = FileContents::open(&data_dir)?;
+    let runtime = Arc::new(LateRuntime::new(kind(args.runtime), &data_dir));
+    warm_up(Arc::clone(&runtime));
+    let flow = Flow::open(FlowParts {
+        state: Arc::new(state),
+        contents: Arc::new(contents),
+        runtime: runtime as Arc<dyn Runtime>,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        endpoint: endpoint.clone(),
+        container_credentials: credentials.first().cloned(),
+    })?;
+    let dispatcher = Arc::new(dispatcher(&flow, credentials, &data_dir));
+    Ok(Server {
+        endpoint,
+        listener,
+        dispatcher,
+        flow,
+        _ephemeral: ephemeral,
+    })
+}
+
+impl Server {
+    /// Serves until `stop` resolves or the store fails.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<ExitCode> {
+        let (finish, finished) = oneshot::channel();
+        let shutdown = async {
+            drop(finished.await);
+        };
+        let serving = landfall_wire::http::serve(self.listener, self.dispatcher, shutdown);
+        let deciding = async {
+            let failure = tokio::select! {
+                () = stop => None,
+                reason = self.flow.failed() => Some(reason),
+            };
+            let _ = finish.send(());
+            failure
+        };
+        let ((), failure) = tokio::join!(serving, deciding);
+        match failure {
+            None => Ok(ExitCode::SUCCESS),
+            Some(reason) => bail!("the store failed and the server stopped: {reason}"),
+        }
+    }
+}
+
+fn dispatcher(flow: &Flow, credentials: Vec<(String, String)>, data_dir: &Path) -> Dispatcher {
+    let s3 = Arc::new(S3Handler::new(flow.clone(), credentials.clone()));
+    let internal = Arc::new(Internal::new(flow.clone(), data_dir.to_owned()));
+    Dispatcher::new(s3, internal, Arc::new(SystemClock), Arc::new(SystemIds))
+        .credentials(Credentials::new(credentials))
+        .service(Arc::new(Events(flow.clone())))
+        .service(Arc::new(Ecs(flow.clone())))
+}
+
+/// The choice is made in the background, so that its line is in the log before the first container is needed.
+fn warm_up(runtime: Arc<LateRuntime>) {
+    tokio::spawn(async move {
+        if let Err(e) = runtime.chosen().await {
+            tracing::error!(error = %e, "no containers can be run");
+        }
+    });
+}
+
+fn kind(choice: RuntimeChoice) -> RuntimeKind {
+    match choice {
+        RuntimeChoice::Auto => RuntimeKind::Auto,
+        RuntimeChoice::Oci => RuntimeKind::Oci,
+        RuntimeChoice::Docker => RuntimeKind::Docker,
+        RuntimeChoice::Process => RuntimeKind::Process,
+    }
+}
+
+fn data_dir(args: &ServeArgs) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    if args.ephemeral {
+        let dir = tempfile::Builder::new().prefix("landfall-").tempdir()?;
+        return Ok((dir.path().to_owned(), Some(dir)));
+    }
+    let dir = match &args.data {
+        Some(dir) => dir.clone(),
+        None => default_data_dir()?,
+    };
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let dir = dir
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", dir.display()))?;
+    Ok((dir, None))
+}
+
+fn default_data_dir() -> Result<PathBuf> {
+    let base = match (std::env::var_os("XDG_DATA_HOME"), std::env::var_os("HOME")) {
+        (Some(data), _) if !data.is_empty() => PathBuf::from(data),
+        (_, Some(home)) => PathBuf::from(home).join(".local/share"),
+        _ => bail!("there is no HOME to keep data in: give --data DIR or --ephemeral"),
+    };
+    Ok(base.join("landfall"))
+}
+
+fn credentials(pairs: &[String]) -> Result<Vec<(String, String)>> {
+    let parse = |pair: &String| match pair.split_once(':') {
+        Some((id, secret)) if !id.is_empty() && !secret.is_empty() => {
+            Ok((id.to_owned(), secret.to_owned()))
+        }
+        _ => bail!("a credential is written ACCESS_KEY_ID:SECRET"),
+    };
+    pairs.iter().map(parse).collect()
+}
+
+/// Containers share the host's network, so an address that means "all" is reached through loopback.
+fn endpoint(address: SocketAddr) -> String {
+    let port = address.port();
+    match address {
+        SocketAddr::V4(v4) if !v4.ip().is_unspecified() => format!("http://{v4}"),
+        SocketAddr::V6(v6) if !v6.ip().is_unspecified() => format!("http://{v6}"),
+        _ => format!("http://127.0.0.1:{port}"),
+    }
+}

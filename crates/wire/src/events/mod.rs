@@ -1,0 +1,102 @@
+//! Amazon EventBridge. Never matches or delivers: the pipeline does.
+
+use landfall_core::api::generated::events as api;
+use landfall_core::caller::Caller;
+use landfall_core::error::ApiError;
+use landfall_flow::keep::tags;
+use landfall_flow::route::{BusKey, bus, put_events, rules, tag_pairs, targets};
+use landfall_flow::{Flow, Tx};
+
+/// The service.
+pub struct Events(pub Flow);
+
+crate::service! {
+    impl Events for api::SERVICE {
+        CreateEventBus => create_event_bus,
+        DeleteEventBus => delete_event_bus,
+        DeleteRule => delete_rule,
+        DescribeEventBus => describe_event_bus,
+        DescribeRule => describe_rule,
+        DisableRule => disable_rule,
+        EnableRule => enable_rule,
+        ListEventBuses => list_event_buses,
+        ListRuleNamesByTarget => list_rule_names_by_target,
+        ListRules => list_rules,
+        ListTagsForResource => list_tags,
+        ListTargetsByRule => list_targets,
+        PutEvents => put_events,
+        PutPermission => put_permission,
+        PutRule => put_rule,
+        PutTargets => put_targets,
+        RemovePermission => remove_permission,
+        RemoveTargets => remove_targets,
+        TagResource => tag_resource,
+        TestEventPattern => test_pattern,
+        UntagResource => untag_resource,
+        UpdateEventBus => update_event_bus,
+    }
+}
+
+crate::verbs! { Events {
+    write create_event_bus(api::CreateEventBusRequest) -> api::CreateEventBusResponse =
+        |tx, caller, r| bus::create(tx, caller, r);
+    write delete_event_bus(api::DeleteEventBusRequest) -> () = |tx, caller, r| bus::delete(tx, caller, &r);
+    write update_event_bus(api::UpdateEventBusRequest) -> api::UpdateEventBusResponse =
+        |tx, caller, r| bus::update(tx, caller, r);
+    read describe_event_bus(api::DescribeEventBusRequest) -> api::DescribeEventBusResponse =
+        |db, caller, r| bus::describe(db, caller, r);
+    read list_event_buses(api::ListEventBusesRequest) -> api::ListEventBusesResponse =
+        |db, caller, r| bus::list(db, caller, r);
+    write put_permission(api::PutPermissionRequest) -> () = |tx, caller, r| bus::put_permission(tx, caller, &r);
+    write remove_permission(api::RemovePermissionRequest) -> () =
+        |tx, caller, r| bus::remove_permission(tx, caller, &r);
+    write put_rule(api::PutRuleRequest) -> api::PutRuleResponse = |tx, caller, r| rules::put(tx, caller, r);
+    write delete_rule(api::DeleteRuleRequest) -> () = |tx, caller, r| rules::delete(tx, caller, &r);
+    write enable_rule(api::EnableRuleRequest) -> () =
+        |tx, caller, r| set_state(tx, caller, r.event_bus_name, r.name, "ENABLED");
+    write disable_rule(api::DisableRuleRequest) -> () =
+        |tx, caller, r| set_state(tx, caller, r.event_bus_name, r.name, "DISABLED");
+    read describe_rule(api::DescribeRuleRequest) -> api::DescribeRuleResponse =
+        |db, caller, r| rules::describe(db, caller, r);
+    read list_rules(api::ListRulesRequest) -> api::ListRulesResponse = |db, caller, r| rules::list(db, caller, r);
+    read list_rule_names_by_target(api::ListRuleNamesByTargetRequest) -> api::ListRuleNamesByTargetResponse =
+        |db, caller, r| rules::list_names_by_target(db, caller, r);
+    read test_pattern(api::TestEventPatternRequest) -> api::TestEventPatternResponse =
+        |_db, _caller, r| rules::test_pattern(r);
+    write put_targets(api::PutTargetsRequest) -> api::PutTargetsResponse =
+        |tx, caller, r| targets::put(tx, caller, r);
+    write remove_targets(api::RemoveTargetsRequest) -> api::RemoveTargetsResponse =
+        |tx, caller, r| targets::remove(tx, caller, r);
+    read list_targets(api::ListTargetsByRuleRequest) -> api::ListTargetsByRuleResponse =
+        |db, caller, r| targets::list(db, caller, r);
+    write put_events(api::PutEventsRequest) -> api::PutEventsResponse =
+        |tx, caller, r| put_events::put(tx, caller, r);
+    write tag_resource(api::TagResourceRequest) -> api::TagResourceResponse = |tx, caller, r| {
+        let arn = r.resource_arn.unwrap_or_default();
+        rules::check_tagged(tx, caller, &arn)?;
+        tags::add(tx, &arn, tag_pairs(r.tags)).map(|()| api::TagResourceResponse {})
+    };
+    write untag_resource(api::UntagResourceRequest) -> api::UntagResourceResponse = |tx, caller, r| {
+        let arn = r.resource_arn.unwrap_or_default();
+        rules::check_tagged(tx, caller, &arn)?;
+        tags::remove(tx, &arn, &r.tag_keys.unwrap_or_default()).map(|()| api::UntagResourceResponse {})
+    };
+    read list_tags(api::ListTagsForResourceRequest) -> api::ListTagsForResourceResponse = |db, caller, r| {
+        let arn = r.resource_arn.as_deref().unwrap_or_default();
+        rules::check_tagged(db, caller, arn)?;
+        let tag = |(k, v)| api::Tag { key: Some(k), value: Some(v) };
+        let tags = tags::of(db, arn)?.0.into_iter().map(tag).collect();
+        Ok(api::ListTagsForResourceResponse { tags: Some(tags) })
+    };
+} }
+
+fn set_state(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    bus: Option<String>,
+    name: Option<String>,
+    state: &'static str,
+) -> Result<(), ApiError> {
+    let bus = BusKey::of(caller, bus.as_deref());
+    rules::set_state(tx, &bus, name.as_deref().unwrap_or_default(), state)
+}

@@ -3,6 +3,11 @@
 //! Before the library, signatures are taken off on servers without credentials (`open`); behind it, errors are
 //! written with everything that AWS says (`error`). One file per family of operations; `adapter` is their table.
 
+#![allow(
+    clippy::field_reassign_with_default,
+    reason = "the library's outputs have dozens of members, of which an operation sets a few"
+)]
+
 mod acl;
 mod adapter;
 mod bucket;

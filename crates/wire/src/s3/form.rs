@@ -89,7 +89,10 @@ fn name_the_file(fields: &[u8], file: &[u8]) -> BytesMut {
         .and_then(|at| file.get(at + mark.len()..))
         .and_then(|rest| rest.split(|b| *b == b'"').next())
         .unwrap_or_default();
-    let name = name.rsplit(|b| matches!(b, b'/' | b'\\')).next().unwrap_or_default();
+    let name = name
+        .rsplit(|b| matches!(b, b'/' | b'\\'))
+        .next()
+        .unwrap_or_default();
     let mut named = BytesMut::with_capacity(fields.len() + file.len());
     let mut from = 0;
     for at in memchr::memmem::find_iter(fields, PLACE) {

@@ -237,7 +237,10 @@ pub(super) async fn get_object_attributes(
         version_id: input.version_id,
     };
     let version = read::live(&view, &at, "GET")?;
-    let asked = input.object_attributes.iter().flat_map(|a| a.as_str().split(','));
+    let asked = input
+        .object_attributes
+        .iter()
+        .flat_map(|a| a.as_str().split(','));
     let asked: Vec<&str> = asked.map(str::trim).collect();
     let has = |name: &str| asked.contains(&name);
     let mut output = dto::GetObjectAttributesOutput::default();

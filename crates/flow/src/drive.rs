@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::caches::Caches;
 use crate::run::effects::Executor;
 use crate::tx::{Effect, Tx, View};
-use crate::{deliver, record, route, run};
+use crate::{build, deliver, record, route, run};
 
 /// What a flow is made of.
 pub struct FlowParts {
@@ -275,9 +275,9 @@ impl Decider {
             &mut self.caches,
         );
         let answers: Vec<Answer> = jobs.into_iter().map(|job| job(&mut tx)).collect();
-        let pending = self.recovering.then_some(("recover", run::recover as Step));
+        let recovery = if self.recovering { RECOVERY } else { &[] };
         self.recovering = false;
-        let pending = advance(&mut tx, pending.iter().chain(STEPS));
+        let pending = advance(&mut tx, recovery.iter().chain(STEPS));
         let (mut batch, effects) = tx.finish();
         if self.sequence > self.reserved {
             self.reserved = self.sequence.next_multiple_of(SEQUENCE_BLOCK);
@@ -315,6 +315,11 @@ impl Decider {
 }
 
 type Step = fn(&mut Tx<'_>) -> Result<Pending, ApiError>;
+
+const RECOVERY: &[(&str, Step)] = &[
+    ("recover tasks", run::recover),
+    ("recover stacks", build::recover),
+];
 
 const STEPS: &[(&str, Step)] = &[
     ("route", route::turn),

@@ -23,6 +23,8 @@ pub enum Effect {
     StopTask(String),
     /// Forget the ended containers with these ids.
     RemoveContainers(Vec<String>),
+    /// Go on with the operation on a stack, by stack id.
+    BuildStack(String),
     /// Remove object bytes that no committed record names any more.
     RemoveContent(ContentId),
     /// Something changed under this name: wake those who wait for it (a long poll on a queue).

@@ -53,9 +53,10 @@ impl Files {
         }
     }
 
-    /// Whether a living shim has the container.
+    /// Whether a living shim has the container. Opened for reading only: followers wake up when a file is closed
+    /// that was open for writing.
     pub(crate) fn locked(&self) -> io::Result<bool> {
-        let file = match OpenOptions::new().write(true).open(self.path("lock")) {
+        let file = match File::open(self.path("lock")) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(e),

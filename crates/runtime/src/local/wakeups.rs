@@ -131,3 +131,32 @@ impl Drop for Wakeup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::Files;
+
+    #[tokio::test]
+    async fn looking_at_a_container_wakes_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned());
+        drop(files.take_lock().unwrap());
+        let wakeups = Wakeups::new();
+        let wakeup = wakeups.subscribe(folder.path());
+        files.found().unwrap();
+        files.failure().unwrap();
+        assert!(!files.output_begun() && !files.stop_requested());
+        let silence = Duration::from_millis(100);
+        assert!(
+            tokio::time::timeout(silence, wakeup.changed())
+                .await
+                .is_err()
+        );
+        std::fs::write(files.output(), "x").unwrap();
+        let patience = Duration::from_secs(10);
+        tokio::time::timeout(patience, wakeup.changed())
+            .await
+            .expect("a change wakes");
+    }
+}

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -215,16 +214,4 @@ pub fn script(id: &str, script: &str) -> ContainerSpec {
         stop_timeout_seconds: 5,
         labels: BTreeMap::new(),
     }
-}
-
-/// Processes whose command line contains a text.
-pub fn processes_with(text: &str) -> usize {
-    let output = Command::new("pgrep")
-        .args(["-c", "-f", text])
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&output.stdout)
-        .trim()
-        .parse()
-        .unwrap()
 }

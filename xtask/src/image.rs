@@ -17,19 +17,19 @@ const CA_CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 pub struct Args {
     /// The static executable.
     #[arg(long)]
-    binary: PathBuf,
+    pub(crate) binary: PathBuf,
     /// Name that the image is loaded under, `repository:tag`.
     #[arg(long)]
-    name: String,
+    pub(crate) name: String,
     /// The archive to write.
     #[arg(long)]
-    output: PathBuf,
+    pub(crate) output: PathBuf,
     /// Where the executable lies in the image; `/` and its file name by default.
     #[arg(long)]
-    path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Default arguments of the executable, one by one.
     #[arg(long, allow_hyphen_values = true)]
-    command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// Writes the archive.

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod codegen;
 mod image;
 mod tidy;
@@ -16,6 +17,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures the server next to what the machine does without it.
+    Bench(bench::Args),
     /// Writes the generated API types and shape tables.
     Codegen(codegen::Args),
     /// Makes a container image of one static binary, as a docker archive.
@@ -26,6 +29,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Image(args) => image::run(&args),
         Command::Tidy(args) => tidy::run(&args),

@@ -42,6 +42,10 @@ pub const STORE_JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const STORE_OPEN_FILES_MAX: usize = 256;
 /// Bytes of a table file of the store.
 pub const STORE_TABLE_BYTES_TARGET: u64 = 8 * 1024 * 1024;
+/// Wait for the lock of a server that died, while a child that it was starting still holds it.
+pub const STORE_ORPHANED_LOCK_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often such a lock is tried.
+pub const STORE_ORPHANED_LOCK_LOOK: std::time::Duration = std::time::Duration::from_millis(5);
 /// Key of a stored entry.
 pub const STORE_KEY_BYTES_MAX: usize = 65_535;
 /// Bytes of a content that are collected before they are written, and read at once.

@@ -3,6 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
+use std::time::Instant;
+
+use landfall_core::limits::{STORE_ORPHANED_LOCK_LOOK, STORE_ORPHANED_LOCK_WAIT_MAX};
 
 use crate::StoreError;
 
@@ -58,10 +61,18 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
         .write(true)
         .open(&path)
         .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(in_use(dir, &mut file)),
-        Err(TryLockError::Error(e)) => return Err(failed(e)),
+    let deadline = Instant::now() + STORE_ORPHANED_LOCK_WAIT_MAX;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let holder = holder(&mut file);
+        if !is_dead(&holder) || Instant::now() > deadline {
+            return Err(in_use(dir, &holder));
+        }
+        std::thread::sleep(STORE_ORPHANED_LOCK_LOOK);
     }
     file.set_len(0)
         .and_then(|()| file.rewind())
@@ -70,10 +81,24 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn in_use(dir: &Path, lock: &mut File) -> StoreError {
+/// The id that the process with the lock wrote down; empty where it cannot be read.
+fn holder(lock: &mut File) -> String {
     let mut pid = String::new();
-    let _unreadable_means_unknown = lock.read_to_string(&mut pid);
-    let holder = match pid.trim() {
+    let _unreadable_means_unknown = lock
+        .rewind()
+        .and_then(|()| lock.read_to_string(&mut pid).map(drop));
+    pid.trim().to_owned()
+}
+
+/// A server that is killed while it starts a child leaves its lock to the child until the child has become another
+/// program: a moment, in which nobody writes.
+fn is_dead(pid: &str) -> bool {
+    let processes = Path::new("/proc");
+    !pid.is_empty() && processes.join("self").exists() && !processes.join(pid).exists()
+}
+
+fn in_use(dir: &Path, holder: &str) -> StoreError {
+    let holder = match holder {
         "" => "another process".to_owned(),
         pid => format!("process {pid}"),
     };
@@ -124,6 +149,20 @@ mod tests {
         );
         drop(first);
         claim(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_dead_server_left_to_its_child_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let orphaned = claim(dir.path()).unwrap();
+        // Above every process id that a kernel gives.
+        fs::write(dir.path().join(LOCK_FILE), "999999999\n").unwrap();
+        let path = dir.path().to_owned();
+        let waiting = std::thread::spawn(move || claim(&path));
+        std::thread::sleep(4 * STORE_ORPHANED_LOCK_LOOK);
+        assert!(!waiting.is_finished());
+        drop(orphaned);
+        waiting.join().unwrap().unwrap();
     }
 
     #[test]

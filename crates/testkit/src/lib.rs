@@ -1,18 +1,26 @@
 //! Stand-ins for tests: memory in place of the disk, a clock that is turned by hand, ids from a seed, and a runtime
-//! whose containers do what the test says.
+//! whose containers do what the test says. And for tests and benchmarks of the real binary: the server as a child
+//! process, a client that costs little, and a listener where containers report.
 //!
 //! Never part of the product: only dev-dependencies name this crate.
 
+mod arrivals;
 mod clock;
 mod contents;
+pub mod http;
 mod ids;
+mod road;
 mod runtime;
+mod server;
 mod state;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use clock::TestClock;
 pub use contents::MemoryContents;
 pub use ids::SeededIds;
+pub use road::Road;
 pub use runtime::FakeRuntime;
+pub use server::{Memory, Server};
 pub use state::MemoryState;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

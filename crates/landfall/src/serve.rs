@@ -65,11 +65,12 @@ pub async fn interrupted() {
 pub async fn open(args: ServeArgs) -> Result<Server> {
     let (data_dir, ephemeral) = data_dir(&args)?;
     let credentials = credentials(&args.credentials)?;
+    // The state first: what a killed server left to a child, its lock and its port, is free when the lock is.
+    let state = FjallState::open(&data_dir)?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}: is another server there?", args.listen))?;
     let endpoint = endpoint(listener.local_addr()?);
-    let state = FjallState::open(&data_dir)?;
     let contents = FileContents::open(&data_dir)?;
     let runtime = Arc::new(LateRuntime::new(kind(args.runtime), &data_dir));
     warm_up(Arc::clone(&runtime));

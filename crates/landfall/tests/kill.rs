@@ -14,6 +14,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -220,6 +221,16 @@ fn seed() -> u64 {
     setting("LANDFALL_KILL_SEED", u64::from(now.unwrap().subsec_nanos()))
 }
 
+/// The same for every start, as a user's is; outside of the range from which the kernel gives ports to clients.
+fn free_address(random: &Random) -> String {
+    loop {
+        let address = format!("127.0.0.1:{}", 20_000 + random.below(12_000));
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
+}
+
 async fn furnish(place: &Place, server: &Server, arrivals: &Arrivals) {
     let archive = place.path("image.tar");
     image(&archive);
@@ -244,12 +255,14 @@ async fn what_was_acknowledged_survives_any_kill_and_starts_its_container_once()
     println!("{cycles} cycles, LANDFALL_KILL_RUNTIME={kind} LANDFALL_KILL_SEED={seed}");
     let random = Random::new(seed);
     let (place, arrivals) = (Place::new(), Arrivals::listen().unwrap());
-    let mut server = place.start(&["--runtime", &kind]);
+    let listen = free_address(&random);
+    let arguments = ["--runtime", &kind, "--listen", &listen];
+    let mut server = place.start(&arguments);
     furnish(&place, &server, &arrivals).await;
     let mut all = Uploads::default();
     for number in 0..cycles {
         let uploads = cycle(number, server, &random).await;
-        server = place.start(&["--runtime", &kind]);
+        server = place.start(&arguments);
         let older = (0..SAMPLE.min(all.acknowledged.len()))
             .map(|_| usize::try_from(random.below(all.acknowledged.len() as u64)).unwrap());
         let sample: Vec<&Upload> = older.map(|n| &all.acknowledged[n]).collect();

@@ -29,13 +29,15 @@ pub struct Memory {
 }
 
 impl Server {
-    /// Starts `binary serve` on a free port with more arguments and returns when it listens. Its log is appended to
-    /// `log`.
+    /// Starts `binary serve` with more arguments and returns when it listens: on a free port, unless they name one. Its
+    /// log is appended to `log`.
     pub fn start(binary: &Path, arguments: &[&str], log: &Path) -> io::Result<Self> {
-        let mut child = command(binary, log)?
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .spawn()?;
+        let mut command = command(binary, log)?;
+        command.arg("serve").args(arguments);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let mut child = command.spawn()?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let mut output = BufReader::new(output);
         let mut line = String::new();

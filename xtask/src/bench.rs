@@ -13,7 +13,7 @@ mod start;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use landfall_testkit::Server;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<()> {
             .build()?,
     };
     println!("{}", report::machine());
-    let mut rows: Vec<Row> = Vec::new();
+    let (mut rows, mut failures): (Vec<Row>, usize) = (Vec::new(), 0);
     for (what, measure) in [
         (What::Start, start::run as fn(&Bench) -> Result<Vec<Row>>),
         (What::Memory, memory::run),
@@ -106,10 +106,17 @@ pub fn run(args: &Args) -> Result<()> {
         (What::Containers, containers::run),
     ] {
         if args.what.is_empty() || args.what.contains(&what) {
-            rows.extend(measure(&bench)?);
+            match measure(&bench) {
+                Ok(measured) => rows.extend(measured),
+                Err(e) => {
+                    eprintln!("{what:?} could not be measured: {e:#}");
+                    failures += 1;
+                }
+            }
         }
     }
     println!("\n{}", report::table(&rows));
+    ensure!(failures == 0, "{failures} groups could not be measured");
     Ok(())
 }
 

@@ -39,7 +39,12 @@ impl House {
         let (state, runtime) = (Arc::new(MemoryState::new()), FakeRuntime::new());
         let clock = Arc::new(TestClock::default());
         let flow = open(Arc::clone(&state), &runtime, &clock);
-        Self { state, runtime, clock, flow }
+        Self {
+            state,
+            runtime,
+            clock,
+            flow,
+        }
     }
 
     async fn furnish(&self, template: &str) {
@@ -93,11 +98,17 @@ impl House {
     }
 
     fn tasks(&self) -> Vec<TaskRecord> {
-        self.flow.view().all::<TaskRecord>(&Key::new("task")).unwrap()
+        self.flow
+            .view()
+            .all::<TaskRecord>(&Key::new("task"))
+            .unwrap()
     }
 
     fn deliveries(&self) -> Vec<deliver::Delivery> {
-        self.flow.view().all::<deliver::Delivery>(&Key::new("delivery")).unwrap()
+        self.flow
+            .view()
+            .all::<deliver::Delivery>(&Key::new("delivery"))
+            .unwrap()
     }
 
     /// Waits until a condition on the committed state holds; every commit is followed by a look.
@@ -108,7 +119,11 @@ impl House {
             }
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
-        panic!("never happened: {what}\n{:#?}\n{:#?}", self.tasks(), self.deliveries());
+        panic!(
+            "never happened: {what}\n{:#?}\n{:#?}",
+            self.tasks(),
+            self.deliveries()
+        );
     }
 }
 
@@ -128,7 +143,10 @@ const QUOTED: &str = r#"{"containerOverrides":[{"name":"app","environment":[{"na
 
 fn environment(runtime: &FakeRuntime, start: usize, name: &str) -> Option<String> {
     let spec = runtime.starts()[start].clone();
-    spec.environment.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    spec.environment
+        .into_iter()
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value)
 }
 
 #[tokio::test]
@@ -138,14 +156,25 @@ async fn a_matching_event_starts_one_container_with_its_key_and_its_end_is_remem
     house.arrive("out/no").await;
     house.arrive("in/a b+é%.csv").await;
     house.runtime.wait_for_starts(1).await;
-    assert_eq!(environment(&house.runtime, 0, "OBJECT_KEY").as_deref(), Some("in/a b+é%.csv"));
+    assert_eq!(
+        environment(&house.runtime, 0, "OBJECT_KEY").as_deref(),
+        Some("in/a b+é%.csv")
+    );
     assert_eq!(environment(&house.runtime, 0, "A").as_deref(), Some("1"));
     let endpoint = environment(&house.runtime, 0, "AWS_ENDPOINT_URL");
     assert_eq!(endpoint.as_deref(), Some("http://127.0.0.1:4566"));
-    house.until("running", |h| h.tasks()[0].task.last_status.as_deref() == Some("RUNNING")).await;
+    house
+        .until("running", |h| {
+            h.tasks()[0].task.last_status.as_deref() == Some("RUNNING")
+        })
+        .await;
     let id = house.runtime.starts()[0].id.clone();
     assert!(house.runtime.exit(&id, 3));
-    house.until("stopped", |h| h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")).await;
+    house
+        .until("stopped", |h| {
+            h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")
+        })
+        .await;
     let task = &house.tasks()[0].task;
     assert_eq!(task.started_by.as_deref(), Some("events-rule/arrivals"));
     assert_eq!(task.stop_code.as_deref(), Some("EssentialContainerExited"));
@@ -160,7 +189,11 @@ async fn a_key_that_would_break_out_of_its_quotes_fails_with_the_reason_and_star
     let house = House::new();
     house.furnish(QUOTED).await;
     house.arrive(r#"in/x"},{"name":"EVIL","value":"1"#).await;
-    house.until("given up", |h| h.deliveries().iter().any(|d| d.finished_at.is_some())).await;
+    house
+        .until("given up", |h| {
+            h.deliveries().iter().any(|d| d.finished_at.is_some())
+        })
+        .await;
     let delivery = &house.deliveries()[0];
     let reason = &delivery.last_refusal.as_ref().unwrap().message;
     assert!(reason.contains("unquoted form <key>"), "{reason}");
@@ -172,15 +205,24 @@ async fn a_target_whose_cluster_is_gone_is_given_up_at_once_with_its_reason() {
     let house = House::new();
     house.furnish(UNQUOTED).await;
     let deleted = house.flow.write(|tx| {
-        let request = ecs::DeleteClusterRequest { cluster: Some("batch".to_owned()) };
+        let request = ecs::DeleteClusterRequest {
+            cluster: Some("batch".to_owned()),
+        };
         cluster::delete(tx, &caller(), &request)
     });
     deleted.await.unwrap();
     house.arrive("in/a").await;
-    house.until("given up", |h| h.deliveries().iter().any(|d| d.finished_at.is_some())).await;
+    house
+        .until("given up", |h| {
+            h.deliveries().iter().any(|d| d.finished_at.is_some())
+        })
+        .await;
     let delivery = &house.deliveries()[0];
     assert_eq!(delivery.attempts, 1);
-    assert!(matches!(delivery.outcome, deliver::Outcome::GivenUp(deliver::DeadLetter::NoQueue)));
+    assert!(matches!(
+        delivery.outcome,
+        deliver::Outcome::GivenUp(deliver::DeadLetter::NoQueue)
+    ));
 }
 
 #[tokio::test]
@@ -189,10 +231,13 @@ async fn an_image_that_cannot_be_pulled_stops_the_task_with_the_reason() {
     house.furnish(UNQUOTED).await;
     house.runtime.fail_pulls_of("app:1");
     house.arrive("in/a").await;
-    house.until("stopped", |h| {
-        h.tasks().first().is_some_and(|t| t.task.last_status.as_deref() == Some("STOPPED"))
-    })
-    .await;
+    house
+        .until("stopped", |h| {
+            h.tasks()
+                .first()
+                .is_some_and(|t| t.task.last_status.as_deref() == Some("STOPPED"))
+        })
+        .await;
     let task = &house.tasks()[0].task;
     assert_eq!(task.stop_code.as_deref(), Some("TaskFailedToStart"));
     let reason = task.stopped_reason.as_deref().unwrap();
@@ -213,18 +258,30 @@ async fn after_a_crash_at_any_commit_each_acknowledged_event_has_exactly_one_sta
     for commits in before..=after {
         let state = Arc::new(house.state.crash(commits));
         let flow = open(Arc::clone(&state), &house.runtime, &house.clock);
-        let reborn = House { state, runtime: house.runtime.clone(), clock: house.clock.clone(), flow };
+        let reborn = House {
+            state,
+            runtime: house.runtime.clone(),
+            clock: house.clock.clone(),
+            flow,
+        };
         let promised = reborn.tasks().len();
-        reborn.until("all running", |h| {
-            h.tasks().iter().all(|t| t.task.last_status.as_deref() == Some("RUNNING"))
-        })
-        .await;
+        reborn
+            .until("all running", |h| {
+                h.tasks()
+                    .iter()
+                    .all(|t| t.task.last_status.as_deref() == Some("RUNNING"))
+            })
+            .await;
         assert!(reborn.tasks().len() >= promised);
     }
     let mut ids: Vec<_> = house.runtime.starts().into_iter().map(|s| s.id).collect();
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), house.runtime.starts().len(), "an id was started twice");
+    assert_eq!(
+        ids.len(),
+        house.runtime.starts().len(),
+        "an id was started twice"
+    );
     assert_eq!(ids.len(), 5);
 }
 
@@ -239,11 +296,21 @@ async fn stopping_a_task_asks_the_runtime_and_keeps_the_users_reason() {
         task: Some(house.tasks()[0].id.clone()),
         reason: Some("enough".to_owned()),
     };
-    house.flow.write(move |tx| task::stop(tx, &caller(), &request)).await.unwrap();
-    house.until("asked", |h| !h.runtime.stops().is_empty()).await;
+    house
+        .flow
+        .write(move |tx| task::stop(tx, &caller(), &request))
+        .await
+        .unwrap();
+    house
+        .until("asked", |h| !h.runtime.stops().is_empty())
+        .await;
     let id = house.runtime.starts()[0].id.clone();
     house.runtime.exit(&id, 143);
-    house.until("stopped", |h| h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")).await;
+    house
+        .until("stopped", |h| {
+            h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")
+        })
+        .await;
     let task = &house.tasks()[0].task;
     assert_eq!(task.stop_code.as_deref(), Some("UserInitiated"));
     assert_eq!(task.stopped_reason.as_deref(), Some("enough"));
@@ -261,7 +328,9 @@ async fn run_task_with_the_same_token_answers_with_the_same_task() {
     };
     let mut arns = Vec::new();
     for _ in 0..2 {
-        let answer = house.flow.write(move |tx| run::run_task(tx, &caller(), request(), None));
+        let answer = house
+            .flow
+            .write(move |tx| run::run_task(tx, &caller(), request(), None));
         arns.push(answer.await.unwrap().tasks.unwrap()[0].task_arn.clone());
     }
     assert_eq!(arns[0], arns[1]);

@@ -37,13 +37,21 @@ impl<'a> Arn<'a> {
 
     /// The part of the resource behind its first `/` or `:`, or the whole of it.
     pub fn resource_name(&self) -> &'a str {
-        self.resource.split_once(['/', ':']).map_or(self.resource, |(_, name)| name)
+        self.resource
+            .split_once(['/', ':'])
+            .map_or(self.resource, |(_, name)| name)
     }
 }
 
 impl fmt::Display for Arn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, service, region, account, resource } = self;
+        let Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }

@@ -27,7 +27,12 @@ impl ApiError {
 
     /// An error with a status of its own.
     pub fn with_status(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), status, message: message.into(), members: Vec::new() }
+        Self {
+            code: Cow::Borrowed(code),
+            status,
+            message: message.into(),
+            members: Vec::new(),
+        }
     }
 
     /// Adds a further member, such as S3's `BucketName`.

@@ -13,7 +13,14 @@ pub trait Ids: Send + Sync + 'static {
         b[8] = (b[8] & 0x3f) | 0x80;
         let h = hex::encode(b);
         let part = |from: usize, to: usize| h.get(from..to).unwrap_or_default().to_owned();
-        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+        format!(
+            "{}-{}-{}-{}-{}",
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32)
+        )
     }
 
     /// `count` random bytes as lower-case hex (twice as many characters).

@@ -55,8 +55,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 fn init_log(cli: &Cli) {
     use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_new(&cli.log)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // The S3 library logs each client's mistake as its own error.
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("s3s=off,{}", cli.log))
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("s3s=off,info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -7,15 +7,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use landfall_flow::land::sweep;
 use landfall_flow::{Flow, FlowParts};
 use landfall_runtime::{Runtime, RuntimeKind};
 use landfall_store::{FileContents, FjallState};
+use landfall_wire::cloudformation::CloudFormation;
 use landfall_wire::dispatch::Dispatcher;
+use landfall_wire::ec2::Ec2;
 use landfall_wire::ecs::Ecs;
 use landfall_wire::events::Events;
+use landfall_wire::iam::Iam;
 use landfall_wire::internal::Internal;
+use landfall_wire::logs::Logs;
 use landfall_wire::protocol::sigv4::Credentials;
 use landfall_wire::s3::S3Handler;
+use landfall_wire::sqs::Sqs;
+use landfall_wire::ssm::Ssm;
+use landfall_wire::sts::Sts;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -83,6 +91,9 @@ pub async fn open(args: ServeArgs) -> Result<Server> {
         endpoint: endpoint.clone(),
         container_credentials: credentials.first().cloned(),
     })?;
+    let unclaimed = sweep::unclaimed(&flow).await?;
+    let sweeping = flow.clone();
+    tokio::spawn(async move { sweep::sweep(&sweeping, unclaimed).await });
     let dispatcher = Arc::new(dispatcher(&flow, credentials, &data_dir));
     Ok(Server {
         endpoint,
@@ -124,6 +135,13 @@ fn dispatcher(flow: &Flow, credentials: Vec<(String, String)>, data_dir: &Path) 
         .credentials(Credentials::new(credentials))
         .service(Arc::new(Events(flow.clone())))
         .service(Arc::new(Ecs(flow.clone())))
+        .service(Arc::new(Sts(flow.clone())))
+        .service(Arc::new(Ssm(flow.clone())))
+        .service(Arc::new(Sqs(flow.clone())))
+        .service(Arc::new(Logs(flow.clone())))
+        .service(Arc::new(Iam(flow.clone())))
+        .service(Arc::new(Ec2(flow.clone())))
+        .service(Arc::new(CloudFormation(flow.clone())))
 }
 
 /// The choice is made in the background, so that its line is in the log before the first container is needed.

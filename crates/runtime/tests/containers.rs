@@ -178,7 +178,7 @@ async fn a_missing_image_cannot_be_pulled(kind: Kind) {
 async fn the_working_directory_is_the_images_unless_given(kind: Kind) {
     let bench = Bench::new(kind).await;
     let outcome = bench.run(&script("wd1", "pwd")).await;
-    assert!(outcome.text().ends_with("/work"), "{}", outcome.text());
+    assert!(outcome.text().ends_with("/data"), "{}", outcome.text());
     let mut spec = script("wd2", "pwd");
     spec.working_directory = Some("/etc".to_owned());
     let text = bench.run(&spec).await.text();
@@ -219,7 +219,7 @@ async fn a_container_sees_its_own_world() {
         text.starts_with("1\n1000\n1001\ntmp\nsh\n"),
         "{text} {outcome:?}"
     );
-    for folder in ["bin", "proc", "dev", "sys", "work"] {
+    for folder in ["bin", "proc", "dev", "sys", "data"] {
         assert!(
             text.lines().any(|l| l == folder),
             "{folder} is missing: {text}"
@@ -234,7 +234,7 @@ async fn a_container_sees_its_own_world() {
 #[tokio::test]
 async fn a_container_has_no_more_rights_than_it_should() {
     let bench = Bench::new(Kind::Oci).await;
-    let outcome = bench.run(&script("caps", "grep -E 'Cap(Eff|Bnd)|NoNewPrivs' /proc/self/status; mount -t tmpfs x /work || echo refused; ulimit -n")).await;
+    let outcome = bench.run(&script("caps", "grep -E 'Cap(Eff|Bnd)|NoNewPrivs' /proc/self/status; mount -t tmpfs x /data || echo refused; ulimit -n")).await;
     let text = outcome.text();
     assert!(text.contains("CapEff:\t00000000a00425fb"), "{text}");
     assert!(text.contains("CapBnd:\t00000000a00425fb"), "{text}");
@@ -255,14 +255,14 @@ async fn changes_stay_with_the_container() {
     let bench = Bench::new(Kind::Oci).await;
     assert_eq!(
         bench
-            .run(&script("w1", "echo x > /work/mine; rm /bin/cat; ls /work"))
+            .run(&script("w1", "echo x > /data/mine; rm /bin/cat; ls /data"))
             .await
             .text(),
         "mine"
     );
     assert_eq!(
         bench
-            .run(&script("w2", "ls /work; ls /bin/cat"))
+            .run(&script("w2", "ls /data; ls /bin/cat"))
             .await
             .text(),
         "/bin/cat"

@@ -219,7 +219,7 @@ async fn containers_run_without_root() {
     assert_eq!(server.answer(), "started");
     server.ask(&script(
         "rootless",
-        "id -u; echo $$; echo x > /work/mine && echo wrote; exit 4",
+        "id -u; echo $$; echo x > /data/mine && echo wrote; exit 4",
     ));
     assert_eq!(server.answer(), "started");
     let outcome = collect(&open(Kind::Oci, &data), "rootless", 0).await;

@@ -189,9 +189,7 @@ fn change(
         changed: before.changed,
         ..record_of(&id, &wanted)
     };
-    let replacing = change
-        .replacement
-        .is_some_and(|it| it == Replacement::True);
+    let replacing = change.replacement.is_some_and(|it| it == Replacement::True);
     let undo = Undo {
         logical_id: id,
         before: Some(before.clone()),

@@ -43,7 +43,7 @@ pub fn busybox() -> PathBuf {
 
 /// An image directory with busybox and a few of its names.
 pub fn image_root(root: &Path) {
-    for folder in ["bin", "etc", "work"] {
+    for folder in ["bin", "etc", "data"] {
         std::fs::create_dir_all(root.join(folder)).unwrap();
     }
     std::fs::copy(busybox(), root.join("bin/busybox")).unwrap();
@@ -69,7 +69,7 @@ pub fn write_image(path: &Path) {
     let config = ImageConfig {
         cmd: vec!["sh".to_owned()],
         env: vec!["PATH=/bin".to_owned(), "FROM_IMAGE=yes".to_owned()],
-        workdir: "/work".to_owned(),
+        workdir: "/data".to_owned(),
         ..Default::default()
     };
     let file = std::fs::File::create(path).unwrap();

@@ -15,6 +15,8 @@ class Tasks:
         vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
         self.network = {NETWORK: {"subnets": [subnet], "assignPublicIp": "DISABLED"}}
+        # EventBridge spells the members of the same shape with capitals.
+        self.rule_network = {NETWORK: {"Subnets": [subnet], "AssignPublicIp": "DISABLED"}}
         self.cluster = unique("cluster")
         self.cluster_arn = self.ecs.create_cluster(clusterName=self.cluster)["cluster"]["clusterArn"]
         self.log_group = unique("/ecs/tests")

@@ -69,7 +69,7 @@ def road(server, tasks, template):
                 "EcsParameters": {
                     "TaskDefinitionArn": tasks.definition,
                     "LaunchType": "FARGATE",
-                    "NetworkConfiguration": tasks.network,
+                    "NetworkConfiguration": tasks.rule_network,
                 },
                 "InputTransformer": {
                     "InputPathsMap": {"key": "$.detail.object.key"},

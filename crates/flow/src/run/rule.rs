@@ -19,7 +19,7 @@ pub fn from_rule(
         count: parameters.task_count,
         launch_type: parameters.launch_type.clone(),
         capacity_provider_strategy: same(parameters.capacity_provider_strategy.as_ref())?,
-        network_configuration: same(parameters.network_configuration.as_ref())?,
+        network_configuration: parameters.network_configuration.as_ref().map(network),
         platform_version: parameters.platform_version.clone(),
         group: parameters.group.clone(),
         enable_ecs_managed_tags: parameters.enable_ecs_managed_tags,
@@ -40,6 +40,18 @@ pub fn from_rule(
         client_token: Some(delivery.id.clone()),
         volume_configurations: None,
     })
+}
+
+/// The one shape whose members the two APIs spell differently.
+fn network(given: &events::NetworkConfiguration) -> ecs::NetworkConfiguration {
+    let vpc = |v: &events::AwsVpcConfiguration| ecs::AwsVpcConfiguration {
+        subnets: v.subnets.clone(),
+        security_groups: v.security_groups.clone(),
+        assign_public_ip: v.assign_public_ip.clone(),
+    };
+    ecs::NetworkConfiguration {
+        awsvpc_configuration: given.awsvpc_configuration.as_ref().map(vpc),
+    }
 }
 
 /// Both APIs have these shapes with the same member names.

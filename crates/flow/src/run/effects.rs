@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use landfall_core::api::generated::ecs as api;
-use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::task::TaskStatus;
@@ -12,7 +11,6 @@ use landfall_runtime::{ContainerEvent, Found, RuntimeError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use super::definition;
 use super::report::{self, Line};
 use super::spec::{self, Surroundings};
 use super::task::{self, TaskRecord};
@@ -95,26 +93,10 @@ async fn start_task(flow: &Flow, arn: &str) {
 }
 
 fn load(flow: &Flow, arn: &str) -> Result<Option<Launch>, ApiError> {
-    let view = flow.view();
-    let Some(record) = task::by_arn(&view, arn)? else {
+    let Some((record, definition)) = report::live(&flow.view(), arn)? else {
         return Ok(None);
     };
-    if record.status() == TaskStatus::Stopped {
-        return Ok(None);
-    }
-    let caller = Caller::service(
-        "ecs.amazonaws.com",
-        &record.account,
-        &record.region,
-        String::new(),
-    );
-    let wish = record
-        .task
-        .task_definition_arn
-        .as_deref()
-        .unwrap_or_default();
-    let definition = definition::find(&view, &caller, wish)?
-        .ok_or_else(|| super::client("TaskDefinition not found."))?;
+    let definition = definition.ok_or_else(|| super::client("TaskDefinition not found."))?;
     let count = definition
         .container_definitions
         .as_ref()

@@ -10,7 +10,7 @@ use landfall_runtime::ExitStatus;
 use super::task::{self, TaskRecord};
 use super::{definition, life, spec};
 use crate::keep::logs;
-use crate::tx::{Effect, Tx};
+use crate::tx::{Effect, Reader, Tx};
 
 /// One line of a container's output.
 #[derive(Debug, Clone)]
@@ -72,8 +72,12 @@ pub(super) fn name_of(definition: &api::TaskDefinition, index: usize) -> String 
     container.and_then(|c| c.name.clone()).unwrap_or_default()
 }
 
-fn load(tx: &Tx<'_>, arn: &str) -> Result<Option<(TaskRecord, api::TaskDefinition)>, ApiError> {
-    let Some(record) = task::by_arn(tx, arn)? else {
+/// A task that has not stopped, with its definition.
+pub(super) fn live(
+    db: &impl Reader,
+    arn: &str,
+) -> Result<Option<(TaskRecord, Option<api::TaskDefinition>)>, ApiError> {
+    let Some(record) = task::by_arn(db, arn)? else {
         return Ok(None);
     };
     if record.status() == TaskStatus::Stopped {
@@ -90,8 +94,13 @@ fn load(tx: &Tx<'_>, arn: &str) -> Result<Option<(TaskRecord, api::TaskDefinitio
         .task_definition_arn
         .as_deref()
         .unwrap_or_default();
-    let definition = definition::find(tx, &caller, wish)?.unwrap_or_default();
+    let definition = definition::find(db, &caller, wish)?;
     Ok(Some((record, definition)))
+}
+
+fn load(tx: &Tx<'_>, arn: &str) -> Result<Option<(TaskRecord, api::TaskDefinition)>, ApiError> {
+    let found = live(tx, arn)?;
+    Ok(found.map(|(record, definition)| (record, definition.unwrap_or_default())))
 }
 
 /// All images are there.

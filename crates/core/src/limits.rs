@@ -18,6 +18,10 @@ pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const API_BODY_SECONDS_MAX: u64 = 60;
 /// Connections open at once; the next one waits.
 pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
+/// How long a thread that serves connections stays awake for the next request.
+pub const HTTP_WATCH_MICROS: u64 = 150;
+/// Threads that serve connections at least.
+pub const HTTP_LANES_MIN: usize = 2;
 /// Header lines of one request.
 pub const HTTP_HEADERS_MAX: usize = 128;
 /// Seconds in which the head of a request must arrive, and a kept connection stays idle.

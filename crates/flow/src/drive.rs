@@ -19,6 +19,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::caches::Caches;
 use crate::run::effects::Executor;
 use crate::tx::{Effect, Tx, View};
+use crate::trail::{self, Waiting, Watch};
 use crate::{build, deliver, record, route, run};
 
 /// What a flow is made of.
@@ -52,6 +53,7 @@ struct Inner {
     parts: FlowParts,
     jobs: SyncSender<Job>,
     waiters: Mutex<HashMap<String, Arc<Notify>>>,
+    trails: Arc<Watch>,
     failure: watch::Receiver<Option<String>>,
 }
 
@@ -72,12 +74,14 @@ impl Flow {
         let (jobs, inbox) = sync_channel(limits::DECIDER_QUEUE_JOBS_MAX);
         let (failed, failure) = watch::channel(None);
         let waiters = Mutex::default();
-        let decider = Decider::new(&parts)?;
+        let trails = Arc::new(Watch::default());
+        let decider = Decider::new(&parts, &trails)?;
         let flow = Self {
             inner: Arc::new(Inner {
                 parts,
                 jobs,
                 waiters,
+                trails,
                 failure,
             }),
         };
@@ -99,8 +103,12 @@ impl Flow {
         decide: impl FnOnce(&mut Tx<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let (sender, receiver) = oneshot::channel();
+        let call = trail::ongoing();
         let job: Job = Box::new(move |tx| {
-            let decided = tx.attempt(decide);
+            let decided = match call {
+                Some(call) => call.decide(tx, decide),
+                None => tx.attempt(decide),
+            };
             Box::new(move |committed| {
                 let answer = match committed {
                     Ok(()) => decided,
@@ -178,6 +186,17 @@ impl Flow {
         }
     }
 
+    /// Which trails look at what.
+    pub(crate) fn trails(&self) -> &Watch {
+        &self.inner.trails
+    }
+
+    /// Lets what trails record appear so much later, as on AWS.
+    pub fn delay_trails(&self, delay: Duration) {
+        let millis = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        self.inner.trails.set_delay_millis(millis);
+    }
+
     /// Resolves when the store has failed; the process must then exit with an error.
     pub async fn failed(&self) -> String {
         let mut failure = self.inner.failure.clone();
@@ -224,19 +243,20 @@ impl Pending {
 }
 
 impl Decider {
-    fn new(parts: &FlowParts) -> Result<Self, ApiError> {
+    fn new(parts: &FlowParts, trails: &Arc<Watch>) -> Result<Self, ApiError> {
         use crate::tx::Reader as _;
         let view = View::new(&*parts.state);
         let reserved = view
             .get::<Reserved>(&reserved_key())?
             .map_or(0, |r| r.up_to);
+        trails.look(&view)?;
         Ok(Self {
             state: Arc::clone(&parts.state),
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.ids),
             sequence: reserved,
             reserved,
-            caches: Caches::at_start(),
+            caches: Caches::at_start(Waiting::at_start(Arc::clone(trails))),
             recovering: true,
         })
     }
@@ -322,6 +342,7 @@ const RECOVERY: &[(&str, Step)] = &[
 ];
 
 const STEPS: &[(&str, Step)] = &[
+    ("trail", trail::turn),
     ("route", route::turn),
     ("deliver", deliver::turn),
     ("run", run::turn),

@@ -18,8 +18,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::caches::Caches;
 use crate::run::effects::Executor;
-use crate::tx::{Effect, Tx, View};
 use crate::trail::{self, Waiting, Watch};
+use crate::tx::{Effect, Tx, View};
 use crate::{build, deliver, record, route, run};
 
 /// What a flow is made of.
@@ -189,6 +189,11 @@ impl Flow {
     /// Which trails look at what.
     pub(crate) fn trails(&self) -> &Watch {
         &self.inner.trails
+    }
+
+    /// Whether any trail looks at data events, so that calls on objects must be described.
+    pub fn records_data(&self) -> bool {
+        self.inner.trails.look_at_data()
     }
 
     /// Lets what trails record appear so much later, as on AWS.

@@ -18,7 +18,11 @@ macro_rules! verbs {
             self.0
                 .write(move |$db| {
                     let $caller = &caller;
-                    $body
+                    let answer: Result<$response, ::landfall_core::error::ApiError> = $body;
+                    if let Ok(answer) = &answer {
+                        $db.answered(answer);
+                    }
+                    answer
                 })
                 .await
         }

@@ -63,9 +63,8 @@ fn holds(field: &Field, value: Option<&str>) -> bool {
     };
     let (equal, start, end) = tests();
     let asks = field.equals.is_some() || field.starts_with.is_some() || field.ends_with.is_some();
-    let is_wanted = any(&field.equals, equal)
-        || any(&field.starts_with, start)
-        || any(&field.ends_with, end);
+    let is_wanted =
+        any(&field.equals, equal) || any(&field.starts_with, start) || any(&field.ends_with, end);
     let is_unwanted = any(&field.not_equals, equal)
         || any(&field.not_starts_with, start)
         || any(&field.not_ends_with, end);

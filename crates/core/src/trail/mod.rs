@@ -3,6 +3,7 @@
 
 mod advanced;
 mod basic;
+pub mod calls;
 pub mod name;
 
 pub use advanced::advanced_take;
@@ -75,8 +76,12 @@ pub fn checked(
         (false, false) => Err(invalid(
             "You cannot specify both EventSelectors and AdvancedEventSelectors in one request.",
         )),
-        (false, true) => basic::check(&basic)
-            .map(|()| (basic.into_iter().map(basic::filled_in).collect(), Vec::new())),
+        (false, true) => basic::check(&basic).map(|()| {
+            (
+                basic.into_iter().map(basic::filled_in).collect(),
+                Vec::new(),
+            )
+        }),
         (true, false) => advanced::check(&advanced).map(|()| (Vec::new(), advanced)),
     }
 }

@@ -55,8 +55,16 @@ fn data_fields(more: Value) -> Value {
 #[test]
 fn a_trail_that_was_told_nothing_takes_management_events_only() {
     let standard = [standard()];
-    assert!(take(&standard, &[], &management("events.amazonaws.com", false)));
-    assert!(take(&standard, &[], &management("events.amazonaws.com", true)));
+    assert!(take(
+        &standard,
+        &[],
+        &management("events.amazonaws.com", false)
+    ));
+    assert!(take(
+        &standard,
+        &[],
+        &management("events.amazonaws.com", true)
+    ));
     assert!(!take(&standard, &[], &object("arn:aws:s3:::b/k", false)));
     assert!(!take_data(&standard, &[]));
 }
@@ -72,10 +80,21 @@ fn basic_selectors_of_data_events() {
         (basic(data(&["arn:aws:s3:::sample-bucket/te"])), true),
         (basic(data(&["arn:aws:s3:::sample-bucket/test/b"])), false),
         (basic(data(&["arn:aws:s3:::sample/"])), false),
-        (basic(data(&["arn:aws:s3:::x/", "arn:aws:s3:::sample-bucket/"])), true),
+        (
+            basic(data(&["arn:aws:s3:::x/", "arn:aws:s3:::sample-bucket/"])),
+            true,
+        ),
         (basic(data(&[])), false),
-        (basic(json!({"DataResources": [{"Type": "AWS::Lambda::Function", "Values": ["arn:aws:lambda"]}]})), false),
-        (json!({"EventSelectors": [{"ReadWriteType": "ReadOnly"}, data(&["arn:aws:s3:::"])]}), true),
+        (
+            basic(
+                json!({"DataResources": [{"Type": "AWS::Lambda::Function", "Values": ["arn:aws:lambda"]}]}),
+            ),
+            false,
+        ),
+        (
+            json!({"EventSelectors": [{"ReadWriteType": "ReadOnly"}, data(&["arn:aws:s3:::"])]}),
+            true,
+        ),
     ];
     for (selectors, expected) in table {
         let takes = put(&selectors).unwrap_or_else(|e| panic!("{selectors}: {e}"));
@@ -85,14 +104,26 @@ fn basic_selectors_of_data_events() {
 
 #[test]
 fn reading_and_writing() {
-    for (kind, reads, writes) in [("All", true, true), ("ReadOnly", true, false), ("WriteOnly", false, true)] {
+    for (kind, reads, writes) in [
+        ("All", true, true),
+        ("ReadOnly", true, false),
+        ("WriteOnly", false, true),
+    ] {
         let mut selector = data(&["arn:aws:s3:::b/"]);
         selector["ReadWriteType"] = kind.into();
         let takes = put(&basic(selector)).unwrap();
         assert_eq!(takes(&object("arn:aws:s3:::b/k", true)), reads, "{kind}");
         assert_eq!(takes(&object("arn:aws:s3:::b/k", false)), writes, "{kind}");
-        assert_eq!(takes(&management("ecs.amazonaws.com", true)), reads, "{kind}");
-        assert_eq!(takes(&management("ecs.amazonaws.com", false)), writes, "{kind}");
+        assert_eq!(
+            takes(&management("ecs.amazonaws.com", true)),
+            reads,
+            "{kind}"
+        );
+        assert_eq!(
+            takes(&management("ecs.amazonaws.com", false)),
+            writes,
+            "{kind}"
+        );
     }
 }
 
@@ -100,7 +131,10 @@ fn reading_and_writing() {
 fn management_events_can_be_left_out_as_a_whole_or_by_source() {
     let takes = put(&basic(json!({"IncludeManagementEvents": false}))).unwrap();
     assert!(!takes(&management("ecs.amazonaws.com", false)));
-    let takes = put(&basic(json!({"ExcludeManagementEventSources": ["kms.amazonaws.com"]}))).unwrap();
+    let takes = put(&basic(
+        json!({"ExcludeManagementEventSources": ["kms.amazonaws.com"]}),
+    ))
+    .unwrap();
     assert!(!takes(&management("kms.amazonaws.com", true)));
     assert!(takes(&management("ecs.amazonaws.com", true)));
 }
@@ -117,23 +151,50 @@ fn advanced_selectors() {
         (json!([]), true),
         (json!([{"Field": "readOnly", "Equals": ["false"]}]), true),
         (json!([{"Field": "readOnly", "Equals": ["true"]}]), false),
-        (json!([{"Field": "eventName", "Equals": ["CopyObject", "PutObject"]}]), true),
-        (json!([{"Field": "eventName", "StartsWith": ["Get", "Head"]}]), false),
-        (json!([{"Field": "eventName", "NotEquals": ["PutObject"]}]), false),
-        (json!([{"Field": "userIdentity.arn", "EndsWith": [":root"]}]), true),
+        (
+            json!([{"Field": "eventName", "Equals": ["CopyObject", "PutObject"]}]),
+            true,
+        ),
+        (
+            json!([{"Field": "eventName", "StartsWith": ["Get", "Head"]}]),
+            false,
+        ),
+        (
+            json!([{"Field": "eventName", "NotEquals": ["PutObject"]}]),
+            false,
+        ),
+        (
+            json!([{"Field": "userIdentity.arn", "EndsWith": [":root"]}]),
+            true,
+        ),
         (arn(json!({"StartsWith": ["arn:aws:s3:::b/in/"]})), true),
         (arn(json!({"StartsWith": ["arn:aws:s3:::b/out/"]})), false),
-        (arn(json!({"StartsWith": ["arn:aws:s3:::x/"], "EndsWith": [".csv"]})), true),
-        (arn(json!({"StartsWith": ["arn:aws:s3:::b/"], "NotEndsWith": [".csv"]})), false),
-        (arn(json!({"NotStartsWith": ["arn:aws:s3:::log/"], "NotEndsWith": [".tmp"]})), true),
-        (arn(json!({"NotStartsWith": ["arn:aws:s3:::log/", "arn:aws:s3:::b/"]})), false),
+        (
+            arn(json!({"StartsWith": ["arn:aws:s3:::x/"], "EndsWith": [".csv"]})),
+            true,
+        ),
+        (
+            arn(json!({"StartsWith": ["arn:aws:s3:::b/"], "NotEndsWith": [".csv"]})),
+            false,
+        ),
+        (
+            arn(json!({"NotStartsWith": ["arn:aws:s3:::log/"], "NotEndsWith": [".tmp"]})),
+            true,
+        ),
+        (
+            arn(json!({"NotStartsWith": ["arn:aws:s3:::log/", "arn:aws:s3:::b/"]})),
+            false,
+        ),
     ];
     for (more, expected) in table {
         let takes = put(&data_fields(more.clone())).unwrap_or_else(|e| panic!("{more}: {e}"));
         assert_eq!(takes(&object(key, false)), expected, "{more}");
         assert!(!takes(&management("ecs.amazonaws.com", false)), "{more}");
     }
-    let takes = put(&advanced(json!([{"Field": "eventCategory", "Equals": ["Management"]}]))).unwrap();
+    let takes = put(&advanced(
+        json!([{"Field": "eventCategory", "Equals": ["Management"]}]),
+    ))
+    .unwrap();
     assert!(takes(&management("ecs.amazonaws.com", false)));
     assert!(!takes(&object(key, false)));
 }
@@ -141,7 +202,9 @@ fn advanced_selectors() {
 #[test]
 fn what_aws_refuses() {
     let category = |values: Value| advanced(json!([{"Field": "eventCategory", "Equals": values}]));
-    let many = |count: usize| -> Vec<String> { (0..count).map(|n| format!("arn:aws:s3:::b/{n}")).collect() };
+    let many = |count: usize| -> Vec<String> {
+        (0..count).map(|n| format!("arn:aws:s3:::b/{n}")).collect()
+    };
     let values = |count: usize| json!([{"Field": "resources.ARN", "Equals": many(count)}]);
     let table = [
         (json!({}), "at least one"),
@@ -154,34 +217,63 @@ fn what_aws_refuses() {
             basic(json!({"DataResources": [{"Type": OBJECT, "Values": many(251)}]})),
             "limit of 250",
         ),
-        (basic(json!({"DataResources": [{"Type": "AWS::S3::Bucket", "Values": ["arn:aws:s3:::b/"]}]})), "Type"),
-        (basic(data(&["arn:aws:s3:::b"])), "Value arn:aws:s3:::b for DataResources.Values is invalid."),
+        (
+            basic(
+                json!({"DataResources": [{"Type": "AWS::S3::Bucket", "Values": ["arn:aws:s3:::b/"]}]}),
+            ),
+            "Type",
+        ),
+        (
+            basic(data(&["arn:aws:s3:::b"])),
+            "Value arn:aws:s3:::b for DataResources.Values is invalid.",
+        ),
         (basic(data(&["arn:aws:s3:::*/*"])), "is invalid"),
         (basic(data(&["arn:aws:s3:::*"])), "is invalid"),
         (basic(data(&["arn:aws:s3:::/"])), "is invalid"),
         (basic(data(&["s3://b/"])), "is invalid"),
         (basic(data(&["arn:aws:sqs"])), "is invalid"),
-        (basic(json!({"ExcludeManagementEventSources": ["s3.amazonaws.com"]})), "Exclude"),
-        (advanced(json!([{"Field": "readOnly", "Equals": ["true"]}])), "eventCategory"),
+        (
+            basic(json!({"ExcludeManagementEventSources": ["s3.amazonaws.com"]})),
+            "Exclude",
+        ),
+        (
+            advanced(json!([{"Field": "readOnly", "Equals": ["true"]}])),
+            "eventCategory",
+        ),
         (category(json!(["Data", "Management"])), "eventCategory"),
         (category(json!(["Insight"])), "Insight"),
         (category(json!(["Data"])), "resources.type"),
-        (data_fields(json!([{"Field": "readOnly", "Equals": ["yes"]}])), "readOnly"),
-        (data_fields(json!([{"Field": "vpcEndpointId", "Equals": ["x"]}])), "vpcEndpointId"),
+        (
+            data_fields(json!([{"Field": "readOnly", "Equals": ["yes"]}])),
+            "readOnly",
+        ),
+        (
+            data_fields(json!([{"Field": "vpcEndpointId", "Equals": ["x"]}])),
+            "vpcEndpointId",
+        ),
         (data_fields(json!([{"Field": "eventName"}])), "no operator"),
         (
-            data_fields(json!([{"Field": "eventName", "Equals": ["a"]}, {"Field": "eventName", "Equals": ["b"]}])),
+            data_fields(
+                json!([{"Field": "eventName", "Equals": ["a"]}, {"Field": "eventName", "Equals": ["b"]}]),
+            ),
             "more than once",
         ),
         (data_fields(values(499)), "limit of 500"),
     ];
     for (selectors, told) in table {
-        let error = put(&selectors).err().unwrap_or_else(|| panic!("{selectors} was taken"));
+        let error = put(&selectors)
+            .err()
+            .unwrap_or_else(|| panic!("{selectors} was taken"));
         assert_eq!(error.code, "InvalidEventSelectorsException", "{selectors}");
         assert!(error.message.contains(told), "{}", error.message);
     }
     assert!(put(&data_fields(values(498))).is_ok());
-    assert!(put(&basic(json!({"DataResources": [{"Type": OBJECT, "Values": many(250)}]}))).is_ok());
+    assert!(
+        put(&basic(
+            json!({"DataResources": [{"Type": OBJECT, "Values": many(250)}]})
+        ))
+        .is_ok()
+    );
 }
 
 #[test]
@@ -191,7 +283,10 @@ fn names() {
     }
     let table = [
         ("", "blank"),
-        ("ab", "Minimum allowed length: 3 characters. Specified name length: 2 characters."),
+        (
+            "ab",
+            "Minimum allowed length: 3 characters. Specified name length: 2 characters.",
+        ),
         (&"x".repeat(129), "Maximum allowed length: 128"),
         ("my trail", "can only contain"),
         ("-abc", "starts with"),
@@ -205,10 +300,21 @@ fn names() {
         assert!(error.message.contains(told), "{}", error.message);
     }
     let caller = Caller::service("x", "000000000000", "us-east-1", String::new());
-    let named = name::parse(&caller, "arn:aws:cloudtrail:eu-west-1:111122223333:trail/abc").unwrap();
+    let named = name::parse(
+        &caller,
+        "arn:aws:cloudtrail:eu-west-1:111122223333:trail/abc",
+    )
+    .unwrap();
     assert_eq!(named.region.as_deref(), Some("eu-west-1"));
-    assert_eq!((named.account.as_str(), named.name.as_str()), ("111122223333", "abc"));
-    for arn in ["arn:aws:s3:::trail/abc", "arn:aws:cloudtrail:eu-west-1:111122223333:abc", "arn:x"] {
+    assert_eq!(
+        (named.account.as_str(), named.name.as_str()),
+        ("111122223333", "abc")
+    );
+    for arn in [
+        "arn:aws:s3:::trail/abc",
+        "arn:aws:cloudtrail:eu-west-1:111122223333:abc",
+        "arn:x",
+    ] {
         let error = name::parse(&caller, arn).expect_err(arn);
         assert_eq!(error.code, "CloudTrailARNInvalidException");
     }
@@ -216,12 +322,21 @@ fn names() {
 
 use crate::caller::Caller;
 
-const OPERATORS: [&str; 6] =
-    ["Equals", "StartsWith", "EndsWith", "NotEquals", "NotStartsWith", "NotEndsWith"];
+const OPERATORS: [&str; 6] = [
+    "Equals",
+    "StartsWith",
+    "EndsWith",
+    "NotEquals",
+    "NotStartsWith",
+    "NotEndsWith",
+];
 
 fn condition() -> impl Strategy<Value = Vec<(usize, Vec<String>)>> {
     let value = "[ab/]{1,3}";
-    proptest::collection::vec((0..OPERATORS.len(), proptest::collection::vec(value, 1..3)), 1..4)
+    proptest::collection::vec(
+        (0..OPERATORS.len(), proptest::collection::vec(value, 1..3)),
+        1..4,
+    )
 }
 
 /// What one field selector says of a value, spelled out from the documentation.
@@ -235,7 +350,10 @@ fn model(conditions: &[(usize, Vec<String>)], value: &str) -> bool {
             values.iter().any(|wanted| match index % 3 {
                 0 => value == wanted,
                 1 => value.get(..wanted.len()) == Some(wanted.as_str()),
-                _ => value.len() >= wanted.len() && value.get(value.len() - wanted.len()..) == Some(wanted.as_str()),
+                _ => {
+                    value.len() >= wanted.len()
+                        && value.get(value.len() - wanted.len()..) == Some(wanted.as_str())
+                }
             })
         })
     };

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use landfall_core::api::model::{ServiceModel, ShapeId};
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 use serde::Serialize;
@@ -52,7 +53,7 @@ impl Target {
 }
 
 /// A call of the API, before it has done anything.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// Such as `s3.amazonaws.com`.
     pub source: String,
@@ -72,6 +73,8 @@ pub struct Call {
     pub parameters: Map<String, Value>,
     /// What a success answers besides what the verb says.
     pub elements: Map<String, Value>,
+    /// How its answer is spelled: service and shape; none for what is spelled as it is said.
+    pub answer: Option<(&'static ServiceModel, ShapeId)>,
     /// What else is written of it.
     pub additional: Map<String, Value>,
 }
@@ -106,11 +109,18 @@ pub(crate) fn ongoing() -> Option<Arc<Ongoing>> {
 }
 
 impl Ongoing {
-    /// Says what the call is. Calls that nobody would record need not be begun.
-    pub fn begin(&self, flow: &Flow, describe: impl FnOnce() -> Call, is_data: bool) {
-        if !is_data || flow.trails().look_at_data() {
-            let _ = self.call.set(describe());
-        }
+    /// A call that is known.
+    pub fn of(call: Call) -> Arc<Self> {
+        Arc::new(Self {
+            call: OnceLock::from(call),
+            recorded: AtomicBool::new(false),
+        })
+    }
+
+    /// Says what the call is.
+    pub fn begin(&self, call: Call) {
+        // Whoever says it first knows it best: a call that is refused is told of before it is served.
+        let _ = self.call.set(call);
     }
 
     fn is_recorded(&self) -> bool {

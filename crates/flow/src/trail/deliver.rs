@@ -122,7 +122,9 @@ fn file(trail: &Trail, key: &str, metadata: &[(&'static str, String)]) -> NewObj
             content_type: Some("application/json".to_owned()),
             content_encoding: Some("gzip".to_owned()),
             acl: Some("bucket-owner-full-control".to_owned()),
-            metadata: metadata.map(|(name, value)| (name.to_owned(), value)).collect(),
+            metadata: metadata
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             ..Attributes::default()
         },
         tags: Vec::new(),
@@ -135,7 +137,10 @@ async fn write_log(flow: &Flow, trail: &Trail, batch: Batch) -> Result<(), ApiEr
     let records: Vec<&str> = batch.records.iter().map(|it| it.json.as_str()).collect();
     let text = format!("{{\"Records\":[{}]}}", records.join(","));
     let times = || batch.records.iter().map(|it| it.at);
-    let events = (times().min().unwrap_or_default(), times().max().unwrap_or_default());
+    let events = (
+        times().min().unwrap_or_default(),
+        times().max().unwrap_or_default(),
+    );
     let key = log_key(flow, trail, &batch.region);
     let undigested = Undigested {
         bucket: trail.bucket.clone(),
@@ -170,7 +175,10 @@ async fn write_log(flow: &Flow, trail: &Trail, batch: Batch) -> Result<(), ApiEr
 fn take_out(tx: &mut Tx<'_>, keys: &[Key]) -> Result<(), ApiError> {
     for key in keys {
         if !tx.has::<PendingRecord>(key)? {
-            return Err(ApiError::client("Delivered", "A record is delivered already."));
+            return Err(ApiError::client(
+                "Delivered",
+                "A record is delivered already.",
+            ));
         }
         tx.delete::<PendingRecord>(key);
     }
@@ -239,11 +247,7 @@ fn note(
 }
 
 /// What follows from an attempt: when the next one is due.
-fn ended(
-    tx: &mut Tx<'_>,
-    key: &TrailKey,
-    outcome: Result<(), ApiError>,
-) -> Result<(), ApiError> {
+fn ended(tx: &mut Tx<'_>, key: &TrailKey, outcome: Result<(), ApiError>) -> Result<(), ApiError> {
     let now = tx.now();
     tx.caches.trails.ended(key);
     let Some(trail) = tx.get::<Trail>(&key.record())? else {

@@ -129,7 +129,11 @@ mod tests {
 
     #[test]
     fn a_digest_ends_after_the_one_before() {
-        for (now, before, expected) in [(5_700, 3_000, 5_000), (5_700, 5_000, 6_000), (0, 9_999, 10_000)] {
+        for (now, before, expected) in [
+            (5_700, 3_000, 5_000),
+            (5_700, 5_000, 6_000),
+            (0, 9_999, 10_000),
+        ] {
             assert_eq!(end(Timestamp(now), Timestamp(before)), Timestamp(expected));
         }
     }

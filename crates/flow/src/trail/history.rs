@@ -130,11 +130,15 @@ fn token(number: u64) -> String {
 
 fn parse(token: &str) -> Result<u64, ApiError> {
     let text = hex::decode(token).ok();
-    let text = text.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let text = text
+        .as_deref()
+        .and_then(|bytes| std::str::from_utf8(bytes).ok());
     let number = text.and_then(|text| text.strip_prefix("before:"));
-    number.and_then(|number| number.parse().ok()).ok_or_else(|| {
-        ApiError::client("InvalidNextTokenException", "The next token is not valid.")
-    })
+    number
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| {
+            ApiError::client("InvalidNextTokenException", "The next token is not valid.")
+        })
 }
 
 /// What a look-up looks for.
@@ -166,7 +170,10 @@ impl<'a> Wanted<'a> {
         }
         let attribute = attributes.first().map(|attribute| {
             let key = attribute.attribute_key.as_deref().unwrap_or_default();
-            (key, attribute.attribute_value.as_deref().unwrap_or_default())
+            (
+                key,
+                attribute.attribute_value.as_deref().unwrap_or_default(),
+            )
         });
         Ok(Self {
             caller,
@@ -195,10 +202,13 @@ impl<'a> Wanted<'a> {
 }
 
 fn shown(record: HistoryRecord) -> api::Event {
-    let resources = record.resources.into_iter().map(|(kind, name)| api::Resource {
-        resource_type: Some(kind),
-        resource_name: Some(name),
-    });
+    let resources = record
+        .resources
+        .into_iter()
+        .map(|(kind, name)| api::Resource {
+            resource_type: Some(kind),
+            resource_name: Some(name),
+        });
     api::Event {
         event_id: Some(record.id),
         event_name: Some(record.name),

@@ -36,7 +36,10 @@ pub(super) fn check(
     let policy = bucket::config::<Policy>(db, name).map(|policy| policy.text);
     let policy = policy.unwrap_or_default();
     let bucket_arn = format!("arn:aws:s3:::{name}");
-    let key = format!("{bucket_arn}/{}/CloudTrail/test.json.gz", root(prefix, account));
+    let key = format!(
+        "{bucket_arn}/{}/CloudTrail/test.json.gz",
+        root(prefix, account)
+    );
     let asks = |action, resource| {
         let request = PolicyRequest {
             principal: Principal::Service(SERVICE),

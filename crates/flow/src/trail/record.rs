@@ -6,6 +6,7 @@ use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::event::Envelope;
 use landfall_core::limits;
+use landfall_core::trail::calls::lowered;
 use landfall_core::trail::{OBJECT, Subject};
 use serde_json::{Map, Value, json};
 
@@ -45,7 +46,7 @@ pub(super) fn write(
     if call.target.is_data() && chosen.is_empty() {
         return Ok(());
     }
-    let elements = error.is_none().then_some(said.elements);
+    let elements = error.is_none().then(|| spelled(&call, said.elements));
     let json = Value::Object(members(&call, &facts, elements, error)).to_string();
     if !call.target.is_data() {
         history::keep(tx, entry(&call, &facts, json.clone()))?;
@@ -65,6 +66,17 @@ pub(super) fn write(
         return Ok(());
     }
     announce(tx, &call, &facts, &json)
+}
+
+/// The answer as records spell it.
+fn spelled(call: &Call, said: Map<String, Value>) -> Map<String, Value> {
+    match call.answer {
+        None => said,
+        Some((model, shape)) => match lowered(model, shape, &Value::Object(said)) {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        },
+    }
 }
 
 /// The key that only the request's body told.
@@ -102,9 +114,7 @@ impl Facts {
         Ok(Self {
             at: tx.now(),
             id: tx.ids().uuid(),
-            account: owner
-                .clone()
-                .unwrap_or_else(|| call.caller.account.clone()),
+            account: owner.clone().unwrap_or_else(|| call.caller.account.clone()),
             region,
             owner,
             caller_arn: arn("iam", "", &call.caller.account, "root"),
@@ -190,7 +200,10 @@ fn members(
     put("recipientAccountId", facts.account.clone().into());
     let category = if is_data { "Data" } else { "Management" };
     put("eventCategory", category.into());
-    let host = Map::from_iter([("clientProvidedHostHeader".to_owned(), call.host.clone().into())]);
+    let host = Map::from_iter([(
+        "clientProvidedHostHeader".to_owned(),
+        call.host.clone().into(),
+    )]);
     put("tlsDetails", host.into());
     record
 }
@@ -206,7 +219,9 @@ fn user_agent(call: &Call) -> String {
 /// Our own word for our own fault is not S3's.
 fn error_code(call: &Call, error: &ApiError) -> String {
     match (&call.target, error.code.as_ref()) {
-        (Target::Bucket(_) | Target::Object { .. }, "InternalFailure") => "InternalError".to_owned(),
+        (Target::Bucket(_) | Target::Object { .. }, "InternalFailure") => {
+            "InternalError".to_owned()
+        }
         (_, code) => code.to_owned(),
     }
 }
@@ -237,7 +252,10 @@ fn resources(call: &Call, facts: &Facts) -> Option<Value> {
 }
 
 fn entry(call: &Call, facts: &Facts, json: String) -> HistoryRecord {
-    let bucket = call.target.bucket().map(|bucket| ("AWS::S3::Bucket".to_owned(), bucket.to_owned()));
+    let bucket = call
+        .target
+        .bucket()
+        .map(|bucket| ("AWS::S3::Bucket".to_owned(), bucket.to_owned()));
     HistoryRecord {
         account: facts.account.clone(),
         region: facts.region.clone(),
@@ -261,7 +279,10 @@ fn announce(tx: &mut Tx<'_>, call: &Call, facts: &Facts, json: &str) -> Result<(
     }
     let delay = tx.caches.trails.delay_millis();
     let due = tx.now().plus_millis(delay);
-    let service = call.source.strip_suffix(".amazonaws.com").unwrap_or(&call.source);
+    let service = call
+        .source
+        .strip_suffix(".amazonaws.com")
+        .unwrap_or(&call.source);
     let envelope = Envelope {
         id: tx.ids().uuid(),
         time: facts.at,

@@ -3,7 +3,7 @@
 use landfall_core::api::generated::cloudtrail as api;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
-use landfall_core::trail::checked;
+use landfall_core::trail::{checked, standard};
 
 use super::trails::{at_home, find, save};
 use crate::tx::{Reader, Tx};
@@ -25,6 +25,15 @@ pub fn put(
         event_selectors: Some(trail.selectors).filter(|list| !list.is_empty()),
         advanced_event_selectors: Some(trail.advanced).filter(|list| !list.is_empty()),
     })
+}
+
+/// Makes the selectors those of a trail that was told nothing.
+pub fn reset(tx: &mut Tx<'_>, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    let mut trail = at_home(tx, caller, Some(name))?;
+    trail.selectors = vec![standard()];
+    trail.advanced = Vec::new();
+    trail.custom = false;
+    save(tx, &trail)
 }
 
 /// `GetEventSelectors`.

@@ -66,7 +66,13 @@ pub fn create(
     }
     check_room(tx, &trail)?;
     let arn = trail.arn();
-    policy::check(tx, &trail.bucket, trail.prefix.as_deref(), &trail.account, &arn)?;
+    policy::check(
+        tx,
+        &trail.bucket,
+        trail.prefix.as_deref(),
+        &trail.account,
+        &arn,
+    )?;
     tags::put(tx, &arn, request.tags_list.unwrap_or_default())?;
     save(tx, &trail)?;
     Ok(api::CreateTrailResponse {
@@ -112,15 +118,25 @@ pub fn update(
         name::check_prefix(&prefix)?;
         trail.prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
     }
-    trail.global = request.include_global_service_events.unwrap_or(trail.global);
+    trail.global = request
+        .include_global_service_events
+        .unwrap_or(trail.global);
     trail.multi_region = request.is_multi_region_trail.unwrap_or(trail.multi_region);
-    trail.validation = request.enable_log_file_validation.unwrap_or(trail.validation);
+    trail.validation = request
+        .enable_log_file_validation
+        .unwrap_or(trail.validation);
     check_global(&trail)?;
     if trail.multi_region && !before.multi_region {
         check_room(tx, &trail)?;
     }
     let arn = trail.arn();
-    policy::check(tx, &trail.bucket, trail.prefix.as_deref(), &trail.account, &arn)?;
+    policy::check(
+        tx,
+        &trail.bucket,
+        trail.prefix.as_deref(),
+        &trail.account,
+        &arn,
+    )?;
     if before.validation && !trail.validation {
         break_chains(tx, &trail)?;
     }
@@ -177,7 +193,9 @@ fn check_room(tx: &Tx<'_>, trail: &Trail) -> Result<(), ApiError> {
     let homes = others.iter().map(|other| other.home.as_str());
     let regions = homes.filter(|home| trail.multi_region || *home == trail.home);
     for region in regions.chain([trail.home.as_str()]) {
-        let alone = others.iter().filter(|other| !other.multi_region && other.home == region);
+        let alone = others
+            .iter()
+            .filter(|other| !other.multi_region && other.home == region);
         if alone.count() + everywhere >= limits::CLOUDTRAIL_TRAILS_MAX {
             return Err(ApiError::client(
                 "MaximumNumberOfTrailsExceededException",
@@ -370,7 +388,8 @@ pub fn status(
 ) -> Result<api::GetTrailStatusResponse, ApiError> {
     let trail = find(db, caller, request.name.as_deref())?;
     let status: TrailStatus = db.get(&trail.key().status())?.unwrap_or_default();
-    let text = |at: Option<Timestamp>| Some(at.map_or_else(String::new, Timestamp::rfc3339_seconds));
+    let text =
+        |at: Option<Timestamp>| Some(at.map_or_else(String::new, Timestamp::rfc3339_seconds));
     let succeeded = status.attempted_at.filter(|_| status.error.is_none());
     Ok(api::GetTrailStatusResponse {
         is_logging: Some(trail.logging),

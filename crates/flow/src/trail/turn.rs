@@ -99,17 +99,25 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     }
     release(tx)?;
     let now = tx.now().0;
-    let waiting = &mut tx.caches.trails;
+    let waiting = &tx.caches.trails;
     let busy = &waiting.busy;
     let is_due = |(trail, due): &(&TrailKey, &i64)| **due <= now && !busy.contains(*trail);
-    let due: Vec<TrailKey> = waiting.due.iter().filter(is_due).map(|(trail, _)| trail.clone()).collect();
+    let due: Vec<TrailKey> = waiting
+        .due
+        .iter()
+        .filter(is_due)
+        .map(|(trail, _)| trail.clone())
+        .collect();
     for trail in due {
-        waiting.due.remove(&trail);
-        waiting.busy.insert(trail.clone());
+        tx.caches.trails.due.remove(&trail);
+        tx.caches.trails.busy.insert(trail.clone());
         tx.effect(Effect::DeliverTrail(trail));
     }
     let waiting = &tx.caches.trails;
-    let idle = waiting.due.iter().filter(|(trail, _)| !waiting.busy.contains(*trail));
+    let idle = waiting
+        .due
+        .iter()
+        .filter(|(trail, _)| !waiting.busy.contains(*trail));
     let files = idle.map(|(_, due)| *due).min();
     Ok(Pending {
         more: false,

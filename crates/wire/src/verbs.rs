@@ -19,10 +19,7 @@ macro_rules! verbs {
                 .write(move |$db| {
                     let $caller = &caller;
                     let answer: Result<$response, ::landfall_core::error::ApiError> = $body;
-                    if let Ok(answer) = &answer {
-                        $db.answered(answer);
-                    }
-                    answer
+                    $db.tell(answer)
                 })
                 .await
         }

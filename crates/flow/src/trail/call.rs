@@ -195,11 +195,13 @@ fn record_failure(tx: &mut Tx<'_>, call: &Call, error: &ApiError) {
 
 impl Tx<'_> {
     /// Says what the call that is being decided answers; costs nothing when nobody records it.
-    pub fn answered(&mut self, answer: &impl Serialize) {
-        let Some(said) = &mut self.said else { return };
-        if let Ok(Value::Object(members)) = serde_json::to_value(answer) {
+    pub fn tell<T: Serialize>(&mut self, decided: Result<T, ApiError>) -> Result<T, ApiError> {
+        if let (Some(said), Ok(answer)) = (&mut self.said, &decided)
+            && let Ok(Value::Object(members)) = serde_json::to_value(answer)
+        {
             said.elements.extend(members);
         }
+        decided
     }
 
     /// Says one member of the answer.

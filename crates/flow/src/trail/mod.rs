@@ -21,6 +21,6 @@ mod watch;
 pub use call::{Call, Ongoing, Target, scope};
 pub(crate) use call::{Said, ongoing};
 pub(crate) use deliver::deliver;
-pub use model::{PendingRecord, Trail, TrailKey, TrailStatus};
+pub use model::{HistoryRecord, PendingRecord, Trail, TrailKey, TrailStatus};
 pub(crate) use turn::{Waiting, turn};
 pub(crate) use watch::Watch;

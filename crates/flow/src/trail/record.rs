@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Call, Said, Target};
 use super::model::{Delayed, HistoryRecord, PendingRecord, Trail, delayed_key};
+use super::watch::Place;
 use super::{history, watch};
 use crate::land::model::{BucketRecord, bucket_key};
 use crate::route::{self, ObjectRef, StoredEvent};
@@ -41,7 +42,7 @@ pub(super) fn write(
     let trails = watch::live(tx)?;
     let chosen: Vec<&Trail> = trails
         .iter()
-        .filter(|trail| watch::takes(trail, &facts.account, &facts.region, &facts.subject(&call)))
+        .filter(|trail| watch::takes(trail, &facts.place, &facts.subject(&call)))
         .collect();
     if call.target.is_data() && chosen.is_empty() {
         return Ok(());
@@ -54,7 +55,7 @@ pub(super) fn write(
     for trail in &chosen {
         let number = tx.next_sequence();
         let key = trail.key();
-        let at = key.pending().part(&facts.region).number(number);
+        let at = key.pending().part(&facts.place.region).number(number);
         let pending = PendingRecord {
             at: facts.at,
             json: json.clone(),
@@ -91,8 +92,7 @@ fn name_key(call: &mut Call, name: &str) {
 struct Facts {
     at: Timestamp,
     id: String,
-    account: String,
-    region: String,
+    place: Place,
     owner: Option<String>,
     caller_arn: String,
     object_arn: Option<String>,
@@ -104,18 +104,22 @@ impl Facts {
             Some(name) => tx.get(&bucket_key(name))?,
             None => None,
         };
-        let global = GLOBAL.contains(&call.source.as_str());
+        let is_global = GLOBAL.contains(&call.source.as_str());
         let region = match &bucket {
             Some(bucket) => bucket.region.clone(),
-            None if global => GLOBAL_REGION.to_owned(),
+            None if is_global => GLOBAL_REGION.to_owned(),
             None => call.caller.region.clone(),
         };
         let owner = bucket.map(|bucket| bucket.account);
+        let account = owner.as_ref().unwrap_or(&call.caller.account);
         Ok(Self {
             at: tx.now(),
             id: tx.ids().uuid(),
-            account: owner.clone().unwrap_or_else(|| call.caller.account.clone()),
-            region,
+            place: Place {
+                account: account.clone(),
+                region,
+                is_global,
+            },
             owner,
             caller_arn: arn("iam", "", &call.caller.account, "root"),
             object_arn: object_arn(&call.target),
@@ -175,7 +179,7 @@ fn members(
     put("eventTime", facts.at.rfc3339_seconds().into());
     put("eventSource", call.source.clone().into());
     put("eventName", call.name.clone().into());
-    put("awsRegion", facts.region.clone().into());
+    put("awsRegion", facts.place.region.clone().into());
     put("sourceIPAddress", caller.source_ip.clone().into());
     put("userAgent", user_agent(call).into());
     if let Some(error) = error {
@@ -197,7 +201,7 @@ fn members(
     let is_data = call.target.is_data();
     put("eventType", "AwsApiCall".into());
     put("managementEvent", (!is_data).into());
-    put("recipientAccountId", facts.account.clone().into());
+    put("recipientAccountId", facts.place.account.clone().into());
     let category = if is_data { "Data" } else { "Management" };
     put("eventCategory", category.into());
     let host = Map::from_iter([(
@@ -257,8 +261,8 @@ fn entry(call: &Call, facts: &Facts, json: String) -> HistoryRecord {
         .bucket()
         .map(|bucket| ("AWS::S3::Bucket".to_owned(), bucket.to_owned()));
     HistoryRecord {
-        account: facts.account.clone(),
-        region: facts.region.clone(),
+        account: facts.place.account.clone(),
+        region: facts.place.region.clone(),
         at: facts.at,
         id: facts.id.clone(),
         name: call.name.clone(),
@@ -286,8 +290,8 @@ fn announce(tx: &mut Tx<'_>, call: &Call, facts: &Facts, json: &str) -> Result<(
     let envelope = Envelope {
         id: tx.ids().uuid(),
         time: facts.at,
-        account: facts.account.clone(),
-        region: facts.region.clone(),
+        account: facts.place.account.clone(),
+        region: facts.place.region.clone(),
         source: format!("aws.{service}"),
         detail_type: "AWS API Call via CloudTrail".to_owned(),
         resources: Vec::new(),

@@ -1,7 +1,7 @@
 //! Which trails look at what, remembered between calls, so that a call that nobody looks at costs nothing.
 //! All of it can be rebuilt from the store; never the truth.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use landfall_core::arn::arn;
@@ -18,6 +18,7 @@ use crate::tx::{Reader, Tx};
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     trails: RwLock<Arc<[Trail]>>,
+    takes_data: AtomicBool,
     delay_millis: AtomicI64,
 }
 
@@ -34,14 +35,15 @@ impl Watch {
     }
 
     fn set(&self, trails: Arc<[Trail]>) {
+        let takes_data = |trail: &Trail| take_data(&trail.selectors, &trail.advanced);
+        let any = trails.iter().any(takes_data);
+        self.takes_data.store(any, Ordering::Release);
         *self.trails.write().unwrap_or_else(PoisonError::into_inner) = trails;
     }
 
     /// Whether any trail looks at data events at all.
     pub(crate) fn look_at_data(&self) -> bool {
-        self.trails()
-            .iter()
-            .any(|trail| take_data(&trail.selectors, &trail.advanced))
+        self.takes_data.load(Ordering::Acquire)
     }
 
     /// Whether any trail, of whatever account and region, selects a call.
@@ -89,9 +91,105 @@ pub(super) fn live(tx: &mut Tx<'_>) -> Result<Arc<[Trail]>, ApiError> {
     Ok(trails)
 }
 
-/// Whether a trail takes a call in an account and region.
-pub(super) fn takes(trail: &Trail, account: &str, region: &str, subject: &Subject<'_>) -> bool {
-    trail.account == account
-        && (trail.multi_region || trail.home == region)
+/// Where a call belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Account.
+    pub(super) account: String,
+    /// Region.
+    pub(super) region: String,
+    /// Whether the service is one for all regions.
+    pub(super) is_global: bool,
+}
+
+/// Whether a trail takes a call that belongs there.
+pub(super) fn takes(trail: &Trail, place: &Place, subject: &Subject<'_>) -> bool {
+    trail.account == place.account
+        && (trail.multi_region || trail.home == place.region)
+        && (trail.global || !place.is_global)
         && take(&trail.selectors, &trail.advanced, subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::trail::standard;
+
+    use super::*;
+
+    #[test]
+    fn a_trail_takes_what_belongs_to_its_account_and_region() {
+        let trail = |home: &str, multi_region, global| Trail {
+            account: "1".to_owned(),
+            home: home.to_owned(),
+            name: "n".to_owned(),
+            bucket: "b".to_owned(),
+            prefix: None,
+            global,
+            multi_region,
+            validation: false,
+            selectors: vec![standard()],
+            advanced: Vec::new(),
+            custom: false,
+            logging: true,
+            started_at: None,
+            stopped_at: None,
+        };
+        let subject = Subject {
+            source: "iam.amazonaws.com",
+            name: "CreateRole",
+            read_only: false,
+            caller_arn: "",
+            object_arn: None,
+        };
+        let table = [
+            (
+                trail("us-east-1", false, true),
+                "1",
+                "us-east-1",
+                true,
+                true,
+            ),
+            (
+                trail("us-east-1", false, false),
+                "1",
+                "us-east-1",
+                true,
+                false,
+            ),
+            (
+                trail("us-east-1", false, false),
+                "1",
+                "us-east-1",
+                false,
+                true,
+            ),
+            (
+                trail("eu-west-1", false, true),
+                "1",
+                "us-east-1",
+                true,
+                false,
+            ),
+            (trail("eu-west-1", true, true), "1", "us-east-1", true, true),
+            (
+                trail("us-east-1", true, true),
+                "2",
+                "us-east-1",
+                false,
+                false,
+            ),
+        ];
+        for (trail, account, region, is_global, expected) in table {
+            let place = Place {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                is_global,
+            };
+            assert_eq!(
+                takes(&trail, &place, &subject),
+                expected,
+                "{trail:?} {place:?}"
+            );
+        }
+    }
 }

@@ -317,6 +317,21 @@ def test_7_validate_logs_accepts_what_was_delivered_and_nothing_else(stacks):
 
 def test_8_the_stacks_delete_cleanly(stacks):
     stacks.client("cloudtrail").stop_logging(Name="sample-events")
+    # Once the last record is in a file and the file is in a digest, nothing more comes.
+    wait_for_records(stacks, LOG_BUCKET, lambda record: record["eventName"] == "StopLogging")
+
+    def settled():
+        keys = log_files(stacks, LOG_BUCKET)
+        digests = sorted(key for key in keys if "/CloudTrail-Digest/" in key)
+        body = stacks.client("s3").get_object(Bucket=LOG_BUCKET, Key=digests[-1])["Body"].read()
+        listed = [file["s3Object"] for file in json.loads(gzip.decompress(body))["logFiles"]]
+        return any("StopLogging" in text for text in map(log_text, listed))
+
+    def log_text(key):
+        body = stacks.client("s3").get_object(Bucket=LOG_BUCKET, Key=key)["Body"].read()
+        return gzip.decompress(body).decode()
+
+    wait_until(settled, "the last digest file")
     for bucket in ("sample-bucket", LOG_BUCKET):
         empty_bucket(stacks.client("s3"), bucket)
     stacks.aws("cloudformation", "delete-stack", "--stack-name=sample-application")
@@ -531,7 +546,7 @@ def test_a_bucket_that_no_longer_takes_files_shows_in_the_status_and_loses_nothi
     assert wait_until(lambda: error() is None, "the end of the error")
 
 
-def test_the_event_history_knows_management_events_of_all_services(server, cloudtrail):
+def test_the_event_history_knows_management_events_of_all_services(server, cloudtrail, bucket):
     name = unique("history")
     iam, sqs = server.client("iam"), server.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -551,6 +566,11 @@ def test_the_event_history_knows_management_events_of_all_services(server, cloud
     assert record["requestParameters"] == {"queueName": name}
     assert record["responseElements"] == {"queueUrl": url}
     assert record["eventID"] == event["EventId"]
+
+    [made] = [it for it in found(ResourceName=bucket) if it["EventName"] == "CreateBucket"]
+    record = json.loads(made["CloudTrailEvent"])
+    assert record["requestParameters"]["bucketName"] == bucket
+    assert (record["eventSource"], record["eventCategory"]) == ("s3.amazonaws.com", "Management")
 
     def failure():
         failed = [json.loads(it["CloudTrailEvent"]) for it in found(EventName="DescribeTasks")]

@@ -372,10 +372,7 @@ async fn the_event_history_forgets_the_oldest_and_answers_in_pages() {
     for n in 0..count {
         let ongoing = Ongoing::of(call(&format!("Call{n}"), Target::Control, false));
         let write = house.flow.write(|_| Ok(()));
-        scope(Arc::clone(&ongoing), async { write })
-            .await
-            .await
-            .unwrap();
+        scope(Arc::clone(&ongoing), write).await.unwrap();
         ongoing.finish(&house.flow, None, 0).await;
     }
     let lookup = |request: Value| {

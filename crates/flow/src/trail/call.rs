@@ -13,7 +13,8 @@ use landfall_core::error::ApiError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::record;
+use super::model::Trail;
+use super::{record, watch};
 use crate::drive::Flow;
 use crate::tx::Tx;
 
@@ -137,16 +138,18 @@ impl Ongoing {
         let (Some(call), false) = (self.call.get(), self.is_recorded()) else {
             return tx.attempt(decide);
         };
+        // Those that looked when the call came: who switches a trail off is still seen by it.
+        let trails = watch::live(tx)?;
         tx.said = Some(Said::default());
         let decided = tx.attempt(|tx| {
             let decided = decide(tx)?;
             let said = tx.said.take().unwrap_or_default();
-            record::write(tx, call, Ok(said))?;
+            record::write(tx, &trails, call, Ok(said))?;
             Ok(decided)
         });
         tx.said = None;
         if let Err(error) = &decided {
-            record_failure(tx, call, error);
+            record_failure(tx, &trails, call, error);
         }
         self.recorded.store(true, Ordering::Relaxed);
         decided
@@ -167,9 +170,10 @@ impl Ongoing {
             call.additional.insert(sent, bytes_out.into());
         }
         let is_reading = call.read_only;
-        let job = move |tx: &mut Tx<'_>| match &error {
-            None => record::write(tx, &call, Ok(Said::default())),
-            Some(error) => record::write(tx, &call, Err(error)),
+        let job = move |tx: &mut Tx<'_>| {
+            let trails = watch::live(tx)?;
+            let outcome = error.as_ref().map_or(Ok(Said::default()), Err);
+            record::write(tx, &trails, &call, outcome)
         };
         let flow = flow.clone();
         let writing = async move {
@@ -186,8 +190,8 @@ impl Ongoing {
 }
 
 /// A failure that cannot be recorded is still answered.
-fn record_failure(tx: &mut Tx<'_>, call: &Call, error: &ApiError) {
-    let written = tx.attempt(|tx| record::write(tx, call, Err(error)));
+fn record_failure(tx: &mut Tx<'_>, trails: &[Trail], call: &Call, error: &ApiError) {
+    let written = tx.attempt(|tx| record::write(tx, trails, call, Err(error)));
     if let Err(e) = written {
         tracing::warn!(error = %e, "a failed call could not be recorded");
     }

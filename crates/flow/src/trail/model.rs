@@ -248,7 +248,6 @@ pub fn signing_key(account: &str, region: &str) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Record as _;
 
     fn golden<R: crate::record::Record + PartialEq + std::fmt::Debug>(record: &R, json: &str) {
         let bytes = record.encode().unwrap();

@@ -27,6 +27,7 @@ const GLOBAL_REGION: &str = "us-east-1";
 /// Writes the record of a call into the transaction: to the trails that select it, to the event history, to the bus.
 pub(super) fn write(
     tx: &mut Tx<'_>,
+    trails: &[Trail],
     call: &Call,
     outcome: Result<Said, &ApiError>,
 ) -> Result<(), ApiError> {
@@ -39,11 +40,9 @@ pub(super) fn write(
         name_key(call.to_mut(), key);
     }
     let facts = Facts::of(tx, &call)?;
-    let trails = watch::live(tx)?;
-    let chosen: Vec<&Trail> = trails
-        .iter()
-        .filter(|trail| watch::takes(trail, &facts.place, &facts.subject(&call)))
-        .collect();
+    let subject = facts.subject(&call);
+    let takes = |trail: &&Trail| watch::takes(trail, &facts.place, &subject);
+    let chosen: Vec<&Trail> = trails.iter().filter(takes).collect();
     if call.target.is_data() && chosen.is_empty() {
         return Ok(());
     }
@@ -53,20 +52,34 @@ pub(super) fn write(
         history::keep(tx, entry(&call, &facts, json.clone()))?;
     }
     for trail in &chosen {
-        let number = tx.next_sequence();
-        let key = trail.key();
-        let at = key.pending().part(&facts.place.region).number(number);
-        let pending = PendingRecord {
-            at: facts.at,
-            json: json.clone(),
-        };
-        tx.put(&at, &pending)?;
-        tx.caches.trails.wait_for(key, facts.at);
+        wait_for_file(tx, trail, &facts, &json)?;
     }
     if chosen.is_empty() || call.read_only {
         return Ok(());
     }
     announce(tx, &call, &facts, &json)
+}
+
+/// Lets a record wait for the next log file of a trail. A trail that the call itself has deleted has no next one.
+fn wait_for_file(
+    tx: &mut Tx<'_>,
+    trail: &Trail,
+    facts: &Facts,
+    json: &str,
+) -> Result<(), ApiError> {
+    let key = trail.key();
+    if !tx.caches.trails.is_known && !tx.has::<Trail>(&key.record())? {
+        return Ok(());
+    }
+    let number = tx.next_sequence();
+    let at = key.pending().part(&facts.place.region).number(number);
+    let pending = PendingRecord {
+        at: facts.at,
+        json: json.to_owned(),
+    };
+    tx.put(&at, &pending)?;
+    tx.caches.trails.wait_for(key, facts.at);
+    Ok(())
 }
 
 /// The answer as records spell it.

@@ -13,17 +13,7 @@ use super::{policy, tags};
 use crate::page::page;
 use crate::tx::{Reader, Tx};
 
-/// `CreateTrail`.
-pub fn create(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
-    request: api::CreateTrailRequest,
-) -> Result<api::CreateTrailResponse, ApiError> {
-    let wanted = request.name.unwrap_or_default();
-    name::check(&wanted)?;
-    let bucket = request.s3_bucket_name.unwrap_or_default();
-    let prefix = request.s3_key_prefix.filter(|prefix| !prefix.is_empty());
-    name::check_prefix(prefix.as_deref().unwrap_or_default())?;
+fn check_served(request: &api::CreateTrailRequest) -> Result<(), ApiError> {
     refuse(&[
         ("SnsTopicName", request.sns_topic_name.is_some()),
         (
@@ -37,7 +27,21 @@ pub fn create(
         ("KmsKeyId", request.kms_key_id.is_some()),
         ("RecursiveLogging", request.recursive_logging.is_some()),
     ])?;
-    refuse_organization(request.is_organization_trail)?;
+    refuse_organization(request.is_organization_trail)
+}
+
+/// `CreateTrail`.
+pub fn create(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    request: api::CreateTrailRequest,
+) -> Result<api::CreateTrailResponse, ApiError> {
+    check_served(&request)?;
+    let wanted = request.name.unwrap_or_default();
+    name::check(&wanted)?;
+    let bucket = request.s3_bucket_name.unwrap_or_default();
+    let prefix = request.s3_key_prefix.filter(|prefix| !prefix.is_empty());
+    name::check_prefix(prefix.as_deref().unwrap_or_default())?;
     let trail = Trail {
         account: caller.account.clone(),
         home: caller.region.clone(),

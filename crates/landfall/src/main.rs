@@ -15,12 +15,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{Cli, Command, ImageCommand};
 
+/// A lone change is committed on the worker that brings it: reads need another.
+const WORKER_THREADS_MIN: usize = 2;
+
 fn main() -> ExitCode {
     // A container's shim is this same binary: it must take over before any thread exists.
     landfall_runtime::shim::main_if_shim();
     let cli = Cli::parse();
     init_log(&cli);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.max(WORKER_THREADS_MIN))
         .enable_all()
         .build()
     {

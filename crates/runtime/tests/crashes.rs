@@ -157,11 +157,7 @@ async fn a_killed_shim_is_told_as_a_loss(kind: Kind) {
         .join("containers/lost");
     let shims = pids_with(&directory.display().to_string());
     assert_eq!(shims.len(), 1, "one shim: {shims:?}");
-    let status = Command::new("kill")
-        .args(["-9", &shims[0]])
-        .status()
-        .unwrap();
-    assert!(status.success());
+    rustix::process::kill_process(shims[0], rustix::process::Signal::KILL).unwrap();
     let outcome = collect(&bench.runtime, "lost", 0).await;
     assert!(outcome.failed.unwrap().contains("lost"));
     assert_eq!(bench.runtime.find("lost").await.unwrap(), Found::Lost);
@@ -172,11 +168,19 @@ async fn a_killed_shim_is_told_as_a_loss(kind: Kind) {
     assert_eq!(bench.runtime.find("lost").await.unwrap(), Found::Absent);
 }
 
-fn pids_with(text: &str) -> Vec<String> {
-    let output = Command::new("pgrep").args(["-f", text]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .map(str::to_owned)
+/// The processes whose command line holds `text`.
+fn pids_with(text: &str) -> Vec<rustix::process::Pid> {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            // One that has ended meanwhile has none.
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            String::from_utf8_lossy(&line)
+                .contains(text)
+                .then(|| rustix::process::Pid::from_raw(pid))?
+        })
         .collect()
 }
 

@@ -19,6 +19,7 @@ use super::model::{
 };
 use super::plan::{Plan, Wish, invalid, plan, read_template};
 use super::stack::{blank, check_updatable, start, take_name};
+use super::unserved::Asked;
 use super::world::{World, pseudo};
 use crate::page::page;
 use crate::tx::{Reader, Tx};
@@ -83,6 +84,13 @@ pub fn create_change_set(
 }
 
 fn refuse_unserved(request: &api::CreateChangeSetInput) -> Result<(), ApiError> {
+    Asked {
+        triggers: request.rollback_configuration.as_ref(),
+        notifies: request.notification_ar_ns.as_deref(),
+        import_existing: request.import_existing_resources,
+        ..Asked::default()
+    }
+    .refuse()?;
     let imports = request
         .resources_to_import
         .as_ref()
@@ -137,7 +145,7 @@ fn wish(request: &api::CreateChangeSetInput, fetched: Option<String>) -> Wish {
         tags: request.tags.clone(),
         capabilities: request.capabilities.clone().unwrap_or_default(),
         role_arn: request.role_arn.clone(),
-        notification_arns: request.notification_ar_ns.clone(),
+        resource_types: request.resource_types.clone(),
     }
 }
 
@@ -307,7 +315,7 @@ pub fn describe_change_set(
         execution_status: Some(set.execution_status),
         status: Some(set.status),
         status_reason: set.status_reason,
-        notification_ar_ns: Some(set.wanted.notification_arns),
+        notification_ar_ns: Some(Vec::new()),
         rollback_configuration: Some(api::RollbackConfiguration::default()),
         capabilities: Some(set.wanted.capabilities),
         tags: Some(set.wanted.tags),
@@ -326,6 +334,11 @@ pub fn execute_change_set(
     caller: &Caller,
     request: api::ExecuteChangeSetInput,
 ) -> Result<api::ExecuteChangeSetOutput, ApiError> {
+    Asked {
+        retain_except_on_create: request.retain_except_on_create,
+        ..Asked::default()
+    }
+    .refuse()?;
     let (mut stack, mut set) = find_change_set(
         tx,
         caller,

@@ -65,7 +65,7 @@ fn shown(stack: StackRecord) -> api::Stack {
         stack_status: Some(stack.status),
         stack_status_reason: stack.status_reason,
         disable_rollback: Some(stack.on_failure == OnFailure::DoNothing),
-        notification_ar_ns: Some(stack.wanted.notification_arns),
+        notification_ar_ns: Some(Vec::new()),
         timeout_in_minutes: stack.timeout_minutes,
         capabilities: Some(stack.wanted.capabilities),
         outputs: Some(stack.outputs),

@@ -19,6 +19,7 @@ mod stack;
 mod step;
 mod template;
 mod unmake;
+mod unserved;
 mod url;
 mod world;
 

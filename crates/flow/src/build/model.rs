@@ -70,8 +70,6 @@ pub struct Wanted {
     pub capabilities: Vec<String>,
     /// Kept for DescribeStacks.
     pub role_arn: Option<String>,
-    /// `AWS::NotificationARNs`.
-    pub notification_arns: Vec<String>,
 }
 
 /// A parameter with its value.

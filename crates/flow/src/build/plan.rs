@@ -35,8 +35,8 @@ pub struct Wish {
     pub capabilities: Vec<String>,
     /// `RoleARN`.
     pub role_arn: Option<String>,
-    /// `NotificationARNs`; `None` keeps those there are.
-    pub notification_arns: Option<Vec<String>>,
+    /// `ResourceTypes`: the only ones that the template may have; `None` allows all.
+    pub resource_types: Option<Vec<String>>,
 }
 
 /// What an operation would do.
@@ -116,10 +116,8 @@ pub fn plan(db: &impl Reader, stack: &StackRecord, wish: Wish) -> Result<Plan, A
     let text = template_of(db, &wish, Some(&stack.id))?;
     let template = read_template(&text)?;
     check_capabilities(&template, &wish.capabilities)?;
-    let mut next = stack.clone();
-    if let Some(arns) = &wish.notification_arns {
-        next.wanted.notification_arns.clone_from(arns);
-    }
+    check_allowed_types(&template, wish.resource_types.as_deref())?;
+    let next = stack.clone();
     let caller = next.caller(String::new());
     let world = World::new(db, &caller, &stack.id);
     let lookup = Planned(&world);
@@ -150,7 +148,6 @@ pub fn plan(db: &impl Reader, stack: &StackRecord, wish: Wish) -> Result<Plan, A
         tags,
         capabilities: wish.capabilities,
         role_arn: wish.role_arn.or(next.wanted.role_arn),
-        notification_arns: next.wanted.notification_arns,
     };
     Ok(Plan {
         text,
@@ -266,6 +263,30 @@ fn check_tags(tags: &[api::Tag]) -> Result<(), ApiError> {
         Some(_) => Err(invalid(
             "aws: prefixed tag key names are not allowed for external use.",
         )),
+    }
+}
+
+fn check_allowed_types(template: &Template, allowed: Option<&[String]>) -> Result<(), ApiError> {
+    let Some(allowed) = allowed else {
+        return Ok(());
+    };
+    let is_allowed = |it: &str| {
+        allowed
+            .iter()
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => it.starts_with(prefix),
+                None => it == pattern,
+            })
+    };
+    let types = template.resources.values();
+    match types
+        .map(|it| it.resource_type.as_str())
+        .find(|it| !is_allowed(it))
+    {
+        Some(other) => Err(invalid(format!(
+            "Resource type {other} is not allowed by parameter ResourceTypes"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::model::{
     TemplateRecord, Wanted, name_key, template_key, template_text,
 };
 use super::plan::{Wish, invalid, plan};
+use super::unserved::Asked;
 use super::{export, step, unmake};
 use crate::tx::{Reader, Tx};
 
@@ -72,6 +73,13 @@ pub fn create_stack(
         let text = format!("Stack [{name}] already exists");
         return Err(ApiError::client("AlreadyExistsException", text));
     }
+    Asked {
+        triggers: request.rollback_configuration.as_ref(),
+        notifies: request.notification_ar_ns.as_deref(),
+        retain_except_on_create: request.retain_except_on_create,
+        ..Asked::default()
+    }
+    .refuse()?;
     refuse_policies(&[&request.stack_policy_body, &request.stack_policy_url])?;
     let mut stack = blank(tx, caller, &name);
     stack.on_failure = on_failure(request.disable_rollback, request.on_failure.as_deref())?;
@@ -85,7 +93,7 @@ pub fn create_stack(
         tags: Some(request.tags.unwrap_or_default()),
         capabilities: request.capabilities.unwrap_or_default(),
         role_arn: request.role_arn,
-        notification_arns: Some(request.notification_ar_ns.unwrap_or_default()),
+        resource_types: request.resource_types,
         use_previous: false,
     };
     let plan = plan(tx, &stack, wish)?;
@@ -202,6 +210,13 @@ pub fn update_stack(
         });
     }
     check_updatable(&stack)?;
+    Asked {
+        triggers: request.rollback_configuration.as_ref(),
+        notifies: request.notification_ar_ns.as_deref(),
+        retain_except_on_create: request.retain_except_on_create,
+        ..Asked::default()
+    }
+    .refuse()?;
     refuse_policies(&[
         &request.stack_policy_body,
         &request.stack_policy_url,
@@ -216,7 +231,7 @@ pub fn update_stack(
         tags: request.tags,
         capabilities: request.capabilities.unwrap_or_default(),
         role_arn: request.role_arn,
-        notification_arns: request.notification_ar_ns,
+        resource_types: request.resource_types,
     };
     let plan = plan(tx, &stack, wish)?;
     if !plan.does_anything && stack.status != "CREATE_FAILED" && stack.status != "UPDATE_FAILED" {
@@ -257,6 +272,13 @@ pub fn delete_stack(
             "Stack [{}] cannot be deleted while TerminationProtection is enabled",
             stack.name
         )));
+    }
+    if request
+        .deletion_mode
+        .as_deref()
+        .is_some_and(|it| it != "STANDARD")
+    {
+        return Err(invalid("Of deletion modes Landfall serves STANDARD only."));
     }
     let retain = request.retain_resources.unwrap_or_default();
     if !retain.is_empty() && stack.status != "DELETE_FAILED" {

@@ -87,7 +87,7 @@ pub fn pseudo(stack: &StackRecord) -> Pseudo {
         url_suffix: "amazonaws.com".to_owned(),
         stack_name: stack.name.clone(),
         stack_id: stack.id.clone(),
-        notification_arns: stack.wanted.notification_arns.clone(),
+        notification_arns: Vec::new(),
     }
 }
 

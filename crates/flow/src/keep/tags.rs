@@ -47,6 +47,44 @@ pub fn clear(tx: &mut Tx<'_>, arn: &str) {
     tx.delete::<Tags>(&key(arn));
 }
 
+/// A tag as the API of one service writes it: the generated types have the same members, but no common name.
+pub trait ApiTag {
+    /// Its name and value; none when it has no name.
+    fn into_pair(self) -> Option<(String, String)>;
+    /// The tag with this name and value.
+    fn from_pair(name: String, value: String) -> Self;
+}
+
+macro_rules! api_tags {
+    ($($service:ident),*) => {$(
+        impl ApiTag for landfall_core::api::generated::$service::Tag {
+            fn into_pair(self) -> Option<(String, String)> {
+                Some((self.key?, self.value.unwrap_or_default()))
+            }
+
+            fn from_pair(name: String, value: String) -> Self {
+                Self { key: Some(name), value: Some(value) }
+            }
+        }
+    )*};
+}
+
+api_tags!(cloudtrail, ec2, ecs, events, iam, ssm);
+
+/// The tags of a request as pairs.
+pub fn pairs<T: ApiTag>(
+    tags: impl IntoIterator<Item = Vec<T>>,
+) -> impl Iterator<Item = (String, String)> {
+    tags.into_iter().flatten().filter_map(ApiTag::into_pair)
+}
+
+/// Pairs as an answer writes them.
+pub fn shown<T: ApiTag>(tags: impl IntoIterator<Item = (String, String)>) -> Vec<T> {
+    tags.into_iter()
+        .map(|(name, value)| T::from_pair(name, value))
+        .collect()
+}
+
 fn key(arn: &str) -> Key {
     Key::new("tags").part(arn)
 }

@@ -9,7 +9,7 @@ use landfall_core::limits;
 use landfall_store::Direction;
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, tag_pairs};
+use super::Rule;
 use crate::keep::tags;
 use crate::key::Key;
 use crate::page::page;
@@ -140,7 +140,7 @@ pub fn create(
         modified: now,
     };
     tx.put(&bus.key(), &record)?;
-    tags::add(tx, &bus.arn(), tag_pairs(request.tags))?;
+    tags::add(tx, &bus.arn(), tags::pairs(request.tags))?;
     let event_bus_arn = Some(bus.arn());
     Ok(api::CreateEventBusResponse {
         event_bus_arn,

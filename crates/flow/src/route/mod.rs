@@ -10,7 +10,6 @@ pub mod targets;
 
 pub use bus::BusKey;
 pub use event::{ObjectRef, StoredEvent, emit};
-use landfall_core::api::generated::events as api;
 use landfall_core::api::value::EpochSeconds;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
@@ -23,13 +22,6 @@ fn limit_exceeded() -> ApiError {
         "LimitExceededException",
         "The requested resource exceeds the maximum number allowed.",
     )
-}
-
-/// Tags as pairs.
-pub fn tag_pairs(tags: Option<Vec<api::Tag>>) -> impl Iterator<Item = (String, String)> {
-    tags.into_iter()
-        .flatten()
-        .filter_map(|t| Some((t.key?, t.value.unwrap_or_default())))
 }
 
 fn epoch(at: Timestamp) -> Option<EpochSeconds> {

@@ -9,7 +9,7 @@ use landfall_store::Direction;
 use serde::{Deserialize, Serialize};
 
 use super::bus::{BusKey, DEFAULT_BUS, check_exists};
-use super::{limit_exceeded, tag_pairs};
+use super::limit_exceeded;
 use crate::keep::tags;
 use crate::key::Key;
 use crate::page::page;
@@ -97,7 +97,7 @@ pub fn put(
         if rules >= limits::EVENTS_RULES_PER_BUS_MAX {
             return Err(limit_exceeded());
         }
-        tags::add(tx, &bus.rule_arn(&name), tag_pairs(request.tags))?;
+        tags::add(tx, &bus.rule_arn(&name), tags::pairs(request.tags))?;
     }
     let rule = Rule {
         pattern,

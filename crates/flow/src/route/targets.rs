@@ -193,6 +193,7 @@ fn check_parameters(kind: TargetKind, target: &api::Target, id: &str) -> Result<
             "RoleArn is required for target {id}."
         )));
     }
+    check_honoured(ecs, id)?;
     let strategy = ecs
         .capacity_provider_strategy
         .as_ref()
@@ -203,6 +204,23 @@ fn check_parameters(kind: TargetKind, target: &api::Target, id: &str) -> Result<
         )));
     }
     Ok(())
+}
+
+/// What RunTask would refuse at every delivery is refused once, here.
+fn check_honoured(ecs: &api::EcsParameters, id: &str) -> Result<(), ApiError> {
+    let constrained = ecs
+        .placement_constraints
+        .as_ref()
+        .is_some_and(|c| !c.is_empty());
+    let exec = ecs.enable_execute_command == Some(true);
+    let asked = match (constrained, exec) {
+        (true, _) => "PlacementConstraints",
+        (_, true) => "EnableExecuteCommand",
+        _ => return Ok(()),
+    };
+    Err(ApiError::validation(format!(
+        "Target {id} asks for {asked}, which Landfall does not support."
+    )))
 }
 
 fn check_dead_letter(target: &api::Target, id: &str) -> Result<(), ApiError> {

@@ -85,11 +85,7 @@ pub fn create(
             default_strategy: request.default_capacity_provider_strategy,
         };
         tx.put(&key(caller, &name), &record)?;
-        tags::add(
-            tx,
-            &cluster_arn(caller, &name),
-            super::tag_pairs(request.tags),
-        )?;
+        tags::add(tx, &cluster_arn(caller, &name), tags::pairs(request.tags))?;
     }
     Ok(api::CreateClusterResponse {
         cluster: describe_one(tx, caller, &name, true)?,
@@ -222,7 +218,7 @@ fn describe_one(
     let (running, pending) = counts(db, caller, name)?;
     let arn = cluster_arn(caller, name);
     let tags = if with_tags {
-        Some(super::api_tags(&tags::of(db, &arn)?))
+        Some(tags::shown(tags::of(db, &arn)?.0))
     } else {
         None
     };

@@ -92,7 +92,7 @@ pub fn register(
         &caller.account,
         format_args!("task-definition/{family}:{revision}"),
     );
-    let tags: Vec<_> = super::tag_pairs(request.tags.clone()).collect();
+    let tags: Vec<_> = tags::pairs(request.tags.clone()).collect();
     let definition = build(caller, request, size, revision, &arn, tx.now().into());
     tx.put(&family_key(caller, &family), &Family { newest: revision })?;
     let record = Definition {
@@ -100,16 +100,9 @@ pub fn register(
     };
     tx.put(&revision_key(caller, &family, revision), &record)?;
     tags::add(tx, &arn, tags.clone())?;
-    let tags = tags
-        .into_iter()
-        .map(|(k, v)| api::Tag {
-            key: Some(k),
-            value: Some(v),
-        })
-        .collect();
     Ok(api::RegisterTaskDefinitionResponse {
         task_definition: Some(definition),
-        tags: Some(tags),
+        tags: Some(tags::shown(tags)),
     })
 }
 
@@ -213,7 +206,7 @@ pub fn describe(
     let arn = definition.task_definition_arn.clone().unwrap_or_default();
     let with_tags = include.iter().any(|i| i == "TAGS");
     let tags = if with_tags {
-        Some(super::api_tags(&tags::of(db, &arn)?))
+        Some(tags::shown(tags::of(db, &arn)?.0))
     } else {
         None
     };

@@ -8,7 +8,6 @@ use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::task::TaskStatus;
 use landfall_runtime::{ContainerEvent, Found, RuntimeError};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::report::{self, Line};
@@ -20,28 +19,15 @@ use crate::keep::logs;
 use crate::trail;
 use crate::tx::Effect;
 
-/// Runs effects after their commit.
-pub(crate) struct Executor {
-    flow: Flow,
-    handle: Handle,
-}
-
-impl Executor {
-    /// An executor that spawns on `handle`.
-    pub(crate) fn new(flow: Flow, handle: Handle) -> Self {
-        Self { flow, handle }
-    }
-
-    /// Runs them, without waiting for their end.
-    pub(crate) fn run(&self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Wake(name) => self.flow.wake(&name),
-                other => {
-                    let flow = self.flow.clone();
-                    self.handle
-                        .spawn(async move { perform(&flow, other).await });
-                }
+/// Runs effects after their commit, without waiting for their end.
+pub(crate) fn run(flow: &Flow, effects: Vec<Effect>) {
+    for effect in effects {
+        match effect {
+            Effect::Wake(name) => flow.wake(&name),
+            other => {
+                let on = flow.clone();
+                flow.handle()
+                    .spawn(async move { perform(&on, other).await });
             }
         }
     }

@@ -23,7 +23,6 @@ pub(crate) use place::{recover, turn};
 pub use rule::from_rule;
 pub use task::{TaskRecord, run_task};
 
-use crate::keep::tags::Tags;
 use crate::tx::Reader;
 
 /// ECS's word for most bad input.
@@ -41,22 +40,6 @@ fn missing(arn: String) -> api::Failure {
         reason: Some("MISSING".to_owned()),
         detail: None,
     }
-}
-
-/// Tags as pairs.
-pub fn tag_pairs(tags: Option<Vec<api::Tag>>) -> impl Iterator<Item = (String, String)> {
-    tags.into_iter()
-        .flatten()
-        .filter_map(|t| Some((t.key?, t.value.unwrap_or_default())))
-}
-
-/// Tags as ECS writes them.
-pub fn api_tags(tags: &Tags) -> Vec<api::Tag> {
-    let tag = |(k, v): (&String, &String)| api::Tag {
-        key: Some(k.clone()),
-        value: Some(v.clone()),
-    };
-    tags.0.iter().map(tag).collect()
 }
 
 /// Refuses an ARN that names no cluster, definition or task, for the tag operations.

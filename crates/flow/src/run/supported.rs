@@ -26,6 +26,15 @@ pub fn check(request: &api::RegisterTaskDefinitionRequest) -> Result<(), ApiErro
                     .map(|v| !v.is_empty()),
             ),
         ),
+        (
+            "placementConstraints",
+            given(
+                request
+                    .placement_constraints
+                    .as_ref()
+                    .map(|v| !v.is_empty()),
+            ),
+        ),
         ("ipcMode", request.ipc_mode.is_some()),
         ("pidMode", request.pid_mode.is_some()),
     ];

@@ -12,7 +12,7 @@ use landfall_store::Direction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{cluster, definition, invalid, life, tag_pairs};
+use super::{cluster, definition, invalid, life};
 use crate::keep::{networks, tags};
 use crate::key::{self, Key};
 use crate::page::page;
@@ -208,7 +208,10 @@ fn create(
             .unwrap_or_default();
         given.extend(tags::of(tx, of)?.0);
     }
-    given.extend(tag_pairs(request.tags.clone()));
+    if request.enable_ecs_managed_tags == Some(true) {
+        given.push(("aws:ecs:clusterName".to_owned(), cluster.to_owned()));
+    }
+    given.extend(tags::pairs(request.tags.clone()));
     tags::add(tx, &task_arn, given)?;
     life::begin(tx, &mut record)?;
     save(tx, &record)?;
@@ -370,8 +373,26 @@ fn check(
             "Landfall does not support ECS Exec: leave out enableExecuteCommand.",
         ));
     }
+    check_placement(request, fargate)?;
     check_network(db, caller, request, definition)?;
     check_overrides(request, definition)
+}
+
+/// On one host every strategy places a task alike; a constraint could only be met or not, and cannot be evaluated.
+fn check_placement(request: &api::RunTaskRequest, fargate: bool) -> Result<(), ApiError> {
+    let constraints = request.placement_constraints.iter().flatten().count() > 0;
+    let strategies = request.placement_strategy.iter().flatten().count() > 0;
+    if fargate && (constraints || strategies) {
+        return Err(invalid(
+            "Placement constraints and strategies are not supported with FARGATE launch type.",
+        ));
+    }
+    if constraints {
+        return Err(invalid(
+            "Landfall runs tasks on one host and does not support placementConstraints.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_network(
@@ -537,7 +558,7 @@ pub fn describe(
 
 fn with_tags(db: &impl Reader, mut task: api::Task) -> Result<api::Task, ApiError> {
     let arn = task.task_arn.clone().unwrap_or_default();
-    task.tags = Some(super::api_tags(&tags::of(db, &arn)?));
+    task.tags = Some(tags::shown(tags::of(db, &arn)?.0));
     Ok(task)
 }
 

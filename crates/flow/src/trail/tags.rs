@@ -30,10 +30,7 @@ fn arn(given: Option<&str>) -> Result<&str, ApiError> {
 
 /// Gives tags to an ARN.
 pub(super) fn put(tx: &mut Tx<'_>, arn: &str, list: Vec<api::Tag>) -> Result<(), ApiError> {
-    let pairs: Vec<(String, String)> = list
-        .into_iter()
-        .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
-        .collect();
+    let pairs: Vec<(String, String)> = tags::pairs([list]).collect();
     let reserved = pairs.iter().find(|(key, _)| key.starts_with("aws:"));
     if let Some((key, _)) = reserved {
         return Err(ApiError::client(
@@ -90,14 +87,9 @@ pub fn list(
     let mut all = Vec::new();
     for given in request.resource_id_list.iter().flatten() {
         let trail = find(db, caller, Some(arn(Some(given))?)).map_err(missing)?;
-        let tag = |(key, value)| api::Tag {
-            key: Some(key),
-            value: Some(value),
-        };
-        let tags = tags::of(db, &trail.arn())?.0.into_iter().map(tag);
         all.push(api::ResourceTag {
             resource_id: Some(given.clone()),
-            tags_list: Some(tags.collect()),
+            tags_list: Some(tags::shown(tags::of(db, &trail.arn())?.0)),
         });
     }
     Ok(api::ListTagsResponse {

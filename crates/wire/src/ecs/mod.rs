@@ -3,7 +3,7 @@
 use landfall_core::api::generated::ecs as api;
 use landfall_core::error::ApiError;
 use landfall_flow::keep::tags;
-use landfall_flow::run::{self, api_tags, cluster, definition, settings, tag_pairs, task};
+use landfall_flow::run::{self, cluster, definition, settings, task};
 use landfall_flow::{Flow, Reader};
 
 /// The service.
@@ -81,7 +81,7 @@ crate::verbs! { Ecs {
     write tag_resource(api::TagResourceRequest) -> api::TagResourceResponse = |tx, _caller, r| {
         let arn = r.resource_arn.unwrap_or_default();
         check(tx, &arn)?;
-        tags::add(tx, &arn, tag_pairs(r.tags)).map(|()| api::TagResourceResponse {})
+        tags::add(tx, &arn, tags::pairs(r.tags)).map(|()| api::TagResourceResponse {})
     };
     write untag_resource(api::UntagResourceRequest) -> api::UntagResourceResponse = |tx, _caller, r| {
         let arn = r.resource_arn.unwrap_or_default();
@@ -91,7 +91,7 @@ crate::verbs! { Ecs {
     read list_tags(api::ListTagsForResourceRequest) -> api::ListTagsForResourceResponse = |db, _caller, r| {
         let arn = r.resource_arn.as_deref().unwrap_or_default();
         check(db, arn)?;
-        Ok(api::ListTagsForResourceResponse { tags: Some(api_tags(&tags::of(db, arn)?)) })
+        Ok(api::ListTagsForResourceResponse { tags: Some(tags::shown(tags::of(db, arn)?.0)) })
     };
 } }
 

@@ -4,7 +4,7 @@ use landfall_core::api::generated::events as api;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 use landfall_flow::keep::tags;
-use landfall_flow::route::{BusKey, bus, put_events, rules, tag_pairs, targets};
+use landfall_flow::route::{BusKey, bus, put_events, rules, targets};
 use landfall_flow::{Flow, Tx};
 
 /// The service.
@@ -74,7 +74,7 @@ crate::verbs! { Events {
     write tag_resource(api::TagResourceRequest) -> api::TagResourceResponse = |tx, caller, r| {
         let arn = r.resource_arn.unwrap_or_default();
         rules::check_tagged(tx, caller, &arn)?;
-        tags::add(tx, &arn, tag_pairs(r.tags)).map(|()| api::TagResourceResponse {})
+        tags::add(tx, &arn, tags::pairs(r.tags)).map(|()| api::TagResourceResponse {})
     };
     write untag_resource(api::UntagResourceRequest) -> api::UntagResourceResponse = |tx, caller, r| {
         let arn = r.resource_arn.unwrap_or_default();
@@ -84,8 +84,7 @@ crate::verbs! { Events {
     read list_tags(api::ListTagsForResourceRequest) -> api::ListTagsForResourceResponse = |db, caller, r| {
         let arn = r.resource_arn.as_deref().unwrap_or_default();
         rules::check_tagged(db, caller, arn)?;
-        let tag = |(k, v)| api::Tag { key: Some(k), value: Some(v) };
-        let tags = tags::of(db, arn)?.0.into_iter().map(tag).collect();
+        let tags = tags::shown(tags::of(db, arn)?.0);
         Ok(api::ListTagsForResourceResponse { tags: Some(tags) })
     };
 } }

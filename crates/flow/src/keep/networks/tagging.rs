@@ -17,12 +17,7 @@ use crate::tx::{Reader, Tx};
 
 /// The tags of a resource as answers carry them.
 pub(super) fn of(db: &impl Reader, id: &str) -> Result<Option<Vec<api::Tag>>, ApiError> {
-    let tag = |(key, value)| api::Tag {
-        key: Some(key),
-        value: Some(value),
-    };
-    let tags = tags::of(db, id)?.0;
-    Ok(Some(tags.into_iter().map(tag).collect()))
+    Ok(Some(tags::shown(tags::of(db, id)?.0)))
 }
 
 /// Tags a new resource as its creator asks. A specification for another type is refused.
@@ -39,14 +34,9 @@ pub(super) fn add_specified(
                 "'{wanted}' is not a valid taggable resource type for this operation."
             )));
         }
-        tags::add(tx, id, pairs(specification.tags.as_ref()))?;
+        tags::add(tx, id, tags::pairs(specification.tags.clone()))?;
     }
     Ok(())
-}
-
-fn pairs(tags: Option<&Vec<api::Tag>>) -> impl Iterator<Item = (String, String)> {
-    let pair = |t: &api::Tag| Some((t.key.clone()?, t.value.clone().unwrap_or_default()));
-    tags.into_iter().flatten().filter_map(pair)
 }
 
 /// `CreateTags`: the same name replaces.
@@ -57,7 +47,7 @@ pub fn create_tags(
 ) -> Result<(), ApiError> {
     for id in request.resources.iter().flatten() {
         check_exists(tx, caller, id)?;
-        tags::add(tx, id, pairs(request.tags.as_ref()))?;
+        tags::add(tx, id, tags::pairs(request.tags.clone()))?;
     }
     unless_dry_run(request.dry_run, ())
 }

@@ -22,14 +22,7 @@ pub fn add_tags(
         request.resource_type.as_deref(),
         request.resource_id.as_deref(),
     )?;
-    let given = request.tags.unwrap_or_default();
-    tags::add(
-        tx,
-        &arn,
-        given
-            .into_iter()
-            .filter_map(|t| Some((t.key?, t.value.unwrap_or_default()))),
-    )?;
+    tags::add(tx, &arn, tags::pairs(request.tags))?;
     if tags::of(tx, &arn)?.0.len() > limits::TAGS_PER_RESOURCE_MAX {
         let text = "The resource has too many tags.";
         return Err(ApiError::client("TooManyTagsError", text));
@@ -65,11 +58,7 @@ pub fn list_tags(
         request.resource_type.as_deref(),
         request.resource_id.as_deref(),
     )?;
-    let tag = |(key, value)| api::Tag {
-        key: Some(key),
-        value: Some(value),
-    };
-    let tag_list = Some(tags::of(db, &arn)?.0.into_iter().map(tag).collect());
+    let tag_list = Some(tags::shown(tags::of(db, &arn)?.0));
     Ok(api::ListTagsForResourceResult { tag_list })
 }
 

@@ -13,7 +13,6 @@ mod tests;
 
 pub use attached::{attach_role_policy, detach_role_policy, list_attached_role_policies};
 pub use inline::{delete_role_policy, get_role_policy, list_role_policies, put_role_policy};
-use landfall_core::api::generated::iam as api;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
 pub use policy::{
@@ -25,8 +24,6 @@ pub use role::{
     list_roles, tag_role, untag_role, update_assume_role_policy, update_role,
 };
 pub use sessions::{assume_role, get_caller_identity, get_session_token};
-
-use super::tags::Tags;
 
 const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const ID_CHARS: usize = 17;
@@ -46,18 +43,4 @@ fn already_exists(message: impl Into<String>) -> ApiError {
 
 fn delete_conflict(message: impl Into<String>) -> ApiError {
     ApiError::with_status("DeleteConflict", 409, message)
-}
-
-fn tag_pairs(tags: Option<Vec<api::Tag>>) -> impl Iterator<Item = (String, String)> {
-    tags.into_iter()
-        .flatten()
-        .filter_map(|t| Some((t.key?, t.value.unwrap_or_default())))
-}
-
-fn tag_list(tags: Tags) -> Vec<api::Tag> {
-    let tag = |(key, value)| api::Tag {
-        key: Some(key),
-        value: Some(value),
-    };
-    tags.0.into_iter().map(tag).collect()
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{already_exists, delete_conflict, document, new_id, no_such_entity, paging, role};
-use super::{tag_list, tag_pairs};
 use crate::keep::tags;
 use crate::key::Key;
 use crate::tx::{Reader, Tx};
@@ -111,7 +110,7 @@ pub fn create_policy(
         path,
     };
     tx.put(&key, &policy)?;
-    tags::add(tx, &policy.arn, tag_pairs(request.tags))?;
+    tags::add(tx, &policy.arn, tags::pairs(request.tags))?;
     let policy = Some(answer(tx, caller, policy)?);
     Ok(api::CreatePolicyResponse { policy })
 }
@@ -259,7 +258,7 @@ fn answer(db: &impl Reader, caller: &Caller, policy: Policy) -> Result<api::Poli
         .iter()
         .filter(|r| r.boundary.as_ref() == Some(&policy.arn))
         .count();
-    let tags = tag_list(tags::of(db, &policy.arn)?);
+    let tags = tags::shown(tags::of(db, &policy.arn)?.0);
     Ok(api::Policy {
         policy_name: Some(policy.name),
         policy_id: Some(policy.id),

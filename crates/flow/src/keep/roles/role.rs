@@ -10,7 +10,6 @@ use landfall_core::error::ApiError;
 use serde::{Deserialize, Serialize};
 
 use super::{already_exists, delete_conflict, document, new_id, no_such_entity, paging};
-use super::{tag_list, tag_pairs};
 use crate::keep::tags;
 use crate::key::Key;
 use crate::tx::{Reader, Tx};
@@ -100,7 +99,7 @@ pub fn create_role(
         path,
     };
     store(tx, caller, &role)?;
-    tags::add(tx, &role.arn, tag_pairs(request.tags))?;
+    tags::add(tx, &role.arn, tags::pairs(request.tags))?;
     let role = Some(answer(tx, role)?);
     Ok(api::CreateRoleResponse { role })
 }
@@ -196,7 +195,7 @@ pub fn tag_role(
     request: api::TagRoleRequest,
 ) -> Result<(), ApiError> {
     let role = find(tx, caller, request.role_name.as_deref())?;
-    tags::add(tx, &role.arn, tag_pairs(request.tags))
+    tags::add(tx, &role.arn, tags::pairs(request.tags))
 }
 
 /// `UntagRole`.
@@ -216,7 +215,7 @@ pub fn list_role_tags(
     request: api::ListRoleTagsRequest,
 ) -> Result<api::ListRoleTagsResponse, ApiError> {
     let role = find(db, caller, request.role_name.as_deref())?;
-    let tags = tag_list(tags::of(db, &role.arn)?);
+    let tags = tags::shown(tags::of(db, &role.arn)?.0);
     let page = paging::cut(tags, request.marker.as_deref(), request.max_items)?;
     Ok(api::ListRoleTagsResponse {
         tags: Some(page.items),
@@ -240,7 +239,7 @@ pub fn list_instance_profiles_for_role(
 }
 
 fn answer(db: &impl Reader, role: Role) -> Result<api::Role, ApiError> {
-    let tags = tag_list(tags::of(db, &role.arn)?);
+    let tags = tags::shown(tags::of(db, &role.arn)?.0);
     Ok(api::Role {
         tags: (!tags.is_empty()).then_some(tags),
         ..without_tags(role)

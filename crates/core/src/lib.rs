@@ -15,6 +15,7 @@ pub mod policy;
 pub mod retry;
 pub mod task;
 pub mod template;
+pub mod trail;
 pub mod transform;
 
 /// Stops the process with a reason when an invariant of the code itself is broken.

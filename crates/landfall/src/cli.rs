@@ -97,6 +97,14 @@ pub struct ServeArgs {
         value_name = "ID:SECRET"
     )]
     pub credentials: Vec<String>,
+    /// Let events and log files of CloudTrail come so many seconds later, as on AWS, where it takes minutes.
+    #[arg(
+        long,
+        env = "LANDFALL_CLOUDTRAIL_DELAY",
+        default_value_t = 0,
+        value_name = "SECONDS"
+    )]
+    pub cloudtrail_delay: u64,
 }
 
 /// Arguments of `up`.

@@ -153,6 +153,11 @@ pub const CLOUDFORMATION_PAGE_ITEMS_MAX: usize = 100;
 /// Subnets that one `Fn::Cidr` can cut.
 pub const CLOUDFORMATION_CIDR_BLOCKS_MAX: u32 = 256;
 
+/// Uploads of one proof, generated or recorded (Landfall's own bound).
+pub const PROVE_RECORDED_MAX: usize = 1_000_000;
+/// Uploads that a proof generates unless told otherwise.
+pub const PROVE_UPLOADS_DEFAULT: usize = 10_000;
+
 // --- Containers -----------------------------------------------------------------------------------------------
 
 /// One piece of a container's output line; longer lines come in pieces.

@@ -155,6 +155,8 @@ pub const CLOUDFORMATION_CIDR_BLOCKS_MAX: u32 = 256;
 
 /// Uploads of one proof, generated or recorded (Landfall's own bound).
 pub const PROVE_RECORDED_MAX: usize = 1_000_000;
+/// Bytes of a file of recorded uploads, unpacked (Landfall's own bound).
+pub const PROVE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Uploads that a proof generates unless told otherwise.
 pub const PROVE_UPLOADS_DEFAULT: usize = 10_000;
 

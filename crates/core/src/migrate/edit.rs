@@ -74,12 +74,10 @@ impl<'a> Source<'a> {
     /// Behind the last character of a value. The parser ends block collections where the next token begins, which may
     /// be many comments later.
     pub(super) fn content_end(self, node: &Node) -> usize {
-        let span = node.span;
-        let written = || {
-            let text = self.slice(span.start.byte, span.end.byte);
-            span.start.byte + self.without_comments_behind(text)
-        };
         match &node.value {
+            _ if node.short_form => node
+                .function()
+                .map_or(0, |(_, argument)| self.content_end(argument)),
             Value::Null if node.plain.as_deref() == Some("") => 0,
             Value::List(items) if !self.is_flow(node) && !items.is_empty() => items
                 .iter()
@@ -91,13 +89,29 @@ impl<'a> Source<'a> {
                 .map(|entry| self.content_end(&entry.value).max(self.key_end(entry)))
                 .max()
                 .unwrap_or(0),
-            _ => written(),
+            Value::List(_) | Value::Map(_) => {
+                let text = self.slice(node.span.start.byte, node.span.end.byte);
+                node.span.start.byte + text.trim_end().len()
+            }
+            _ => self.scalar_end(node.span),
         }
     }
 
-    // A block scalar's span may reach over the comments that follow it at a lower indentation.
-    fn without_comments_behind(self, text: &str) -> usize {
-        text.trim_end().len()
+    /// Behind the last character of a scalar. The parser's span may reach over the comment behind it.
+    pub(super) fn scalar_end(self, span: Span) -> usize {
+        let text = self.slice(span.start.byte, span.end.byte);
+        let length = match text.chars().next() {
+            Some('"') => quoted_length(text, '\\', '"'),
+            Some('\'') => quoted_length(text, '\'', '\''),
+            Some('|' | '>') => block_length(text),
+            _ => [" #", "\t#", "\n#"]
+                .iter()
+                .filter_map(|it| text.find(it))
+                .min()
+                .unwrap_or(text.len()),
+        };
+        let written = text.get(..length).unwrap_or(text);
+        span.start.byte + written.trim_end().len()
     }
 
     fn key_end(self, entry: &Entry) -> usize {
@@ -107,6 +121,39 @@ impl<'a> Source<'a> {
             0
         }
     }
+}
+
+/// The length of a quoted scalar at the start of a text; `escape` takes the next character with it. In single quotes
+/// the quote is its own escape.
+fn quoted_length(text: &str, escape: char, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == escape && escape != quote {
+            chars.next();
+        } else if c == quote {
+            match chars.peek() {
+                Some((_, next)) if escape == quote && *next == quote => drop(chars.next()),
+                _ => return at + quote.len_utf8(),
+            }
+        }
+    }
+    text.len()
+}
+
+/// The length of a block scalar at the start of a text: as long as lines are indented like its first one, or blank.
+fn block_length(text: &str) -> usize {
+    let mut lines = text.split_inclusive('\n');
+    let mut length = lines.next().map_or(0, str::len);
+    let mut first = None;
+    for line in lines {
+        let indent = line.len() - line.trim_start().len();
+        let is_blank = line.trim().is_empty();
+        if !is_blank && indent < *first.get_or_insert(indent) {
+            break;
+        }
+        length += line.len();
+    }
+    length
 }
 
 /// Edits in the making, and what is to be taken out.
@@ -134,9 +181,8 @@ impl Draft {
 
     /// Writes another text in the place of a scalar, in the scalar's own quoting.
     pub(super) fn rewrite(&mut self, source: Source<'_>, span: Span, text: &str) {
-        let (start, end) = (span.start.byte, span.end.byte);
-        let old = source.slice(start, end).trim_end();
-        self.replace(start, start + old.len(), requoted(old, text));
+        let (start, end) = (span.start.byte, source.scalar_end(span));
+        self.replace(start, end, requoted(source.slice(start, end), text));
     }
 
     pub(super) fn remove_entry(&mut self, entry: &Entry) {
@@ -151,10 +197,6 @@ impl Draft {
         self.edits.extend(other.edits);
         self.entries.extend(other.entries);
         self.items.extend(other.items);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.entries.is_empty() && self.items.is_empty()
     }
 
     /// All edits in the order of the text, removals worked out, none overlapping another.

@@ -19,7 +19,7 @@ pub(super) fn read(source: Source<'_>, scalar: &Node) -> Result<Option<Embedded>
     let Some(text) = scalar.as_str() else {
         return Ok(None);
     };
-    let (start, end) = (scalar.span.start.byte, scalar.span.end.byte);
+    let (start, end) = (scalar.span.start.byte, source.scalar_end(scalar.span));
     let written = source.slice(start, end);
     let is_block = written.starts_with(['|', '>']);
     let is_verbatim =

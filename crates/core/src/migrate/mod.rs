@@ -18,6 +18,7 @@ pub mod prove;
 pub(crate) mod switch;
 pub(crate) mod symbol;
 pub(crate) mod table;
+pub mod terraform;
 #[cfg(test)]
 mod tests;
 mod unused;

@@ -685,7 +685,7 @@ fn leaf_names<'n>(map: &'n Node, names: &mut Vec<&'n Entry>) {
     }
 }
 
-pub(super) fn find<'n>(map: &'n Node, key: &str) -> Option<&'n Entry> {
+pub(crate) fn find<'n>(map: &'n Node, key: &str) -> Option<&'n Entry> {
     map.entries()?.iter().find(|entry| entry.key == key)
 }
 

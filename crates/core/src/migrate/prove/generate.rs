@@ -14,6 +14,8 @@ use super::upload::{Operation, Upload};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mentioned {
     pub(super) buckets: BTreeSet<String>,
+    /// Those that patterns name.
+    watched: BTreeSet<String>,
     keys: BTreeSet<String>,
     prefixes: BTreeSet<String>,
     suffixes: BTreeSet<String>,
@@ -97,6 +99,7 @@ impl Mentioned {
         let text = text.to_owned();
         match path {
             ".detail.requestParameters.bucketName" | ".detail.bucket.name" => {
+                self.watched.insert(text.clone());
                 self.buckets.insert(text);
             }
             ".detail.requestParameters.key" | ".detail.object.key" => match operator {
@@ -213,6 +216,8 @@ impl Dice {
 pub(super) struct Generator {
     dice: Dice,
     buckets: Vec<String>,
+    /// Places in `buckets`.
+    watched: Vec<usize>,
     keys: Vec<String>,
     near: Vec<String>,
     addresses: Vec<String>,
@@ -230,6 +235,11 @@ impl Generator {
         let near = keys.iter().flat_map(|it| neighbours(it)).collect();
         let mut buckets: Vec<String> = mentioned.buckets.iter().cloned().collect();
         buckets.push("another-bucket".to_owned());
+        let watched = buckets.iter().enumerate();
+        let watched = watched
+            .filter(|(_, name)| mentioned.watched.contains(*name))
+            .map(|(at, _)| at)
+            .collect();
         let with = |mentioned: &BTreeSet<String>, more: &[&str]| {
             let more = more.iter().map(|it| (*it).to_owned());
             more.chain(mentioned.iter().cloned()).collect()
@@ -237,6 +247,7 @@ impl Generator {
         Self {
             dice: Dice(seed),
             buckets,
+            watched,
             keys,
             near,
             addresses: with(&mentioned.addresses, &["203.0.113.7", "10.0.0.1"]),
@@ -263,7 +274,10 @@ impl Generator {
             0..=6 => self.dice.below(4),
             _ => self.dice.below(Operation::ALL.len()),
         };
-        let bucket = self.dice.below(self.buckets.len());
+        let bucket = match self.dice.pick(&self.watched) {
+            Some(watched) if !self.dice.one_in(3) => *watched,
+            _ => self.dice.below(self.buckets.len()),
+        };
         self.upload(key, operation, bucket)
     }
 

@@ -73,7 +73,11 @@ fn text(files: &[Checked]) -> String {
     }
     let errors = errors(files);
     let warnings = count - errors;
-    shown + &format!("{} checked: {errors} errors, {warnings} warnings\n", files.len())
+    shown
+        + &format!(
+            "{} checked: {errors} errors, {warnings} warnings\n",
+            files.len()
+        )
 }
 
 fn as_json(files: &[Checked]) -> Value {

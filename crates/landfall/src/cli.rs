@@ -239,7 +239,12 @@ pub struct ProofArgs {
     #[arg(long, value_name = "FILE", requires = "prove")]
     pub against: Option<PathBuf>,
     /// Value of a parameter; those without one and without a default get a made-up one.
-    #[arg(short, long = "parameter", value_name = "NAME=VALUE", requires = "prove")]
+    #[arg(
+        short,
+        long = "parameter",
+        value_name = "NAME=VALUE",
+        requires = "prove"
+    )]
     pub parameters: Vec<String>,
     /// Uploads that happened: a CloudTrail log file (also gzipped), or what `landfall runs --output json` prints.
     #[arg(long = "uploads", value_name = "FILE", requires = "prove")]
@@ -254,10 +259,21 @@ pub struct ProofArgs {
     #[arg(long, requires = "prove")]
     pub strict: bool,
     /// Account of the stack.
-    #[arg(long, value_name = "ID", requires = "prove", default_value = "000000000000")]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "prove",
+        default_value = "000000000000"
+    )]
     pub account: String,
     /// Region of the stack.
-    #[arg(long, value_name = "NAME", requires = "prove", env = "AWS_DEFAULT_REGION", default_value = "us-east-1")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "prove",
+        env = "AWS_DEFAULT_REGION",
+        default_value = "us-east-1"
+    )]
     pub region: String,
 }
 

@@ -106,7 +106,9 @@ fn template(args: &MigrateArgs, old: String, file: &str) -> Result<Done> {
 
 fn plan(args: &MigrateArgs, old: String) -> Result<Done> {
     if args.diff || args.in_place {
-        bail!("a plan is not the source: what to write instead is printed, and nothing can be edited in place");
+        bail!(
+            "a plan is not the source: what to write instead is printed, and nothing can be edited in place"
+        );
     }
     let suggestion = terraform::suggest(&old, options(args))?;
     let mut proof = None;
@@ -193,7 +195,9 @@ fn report(done: &Done, file: &str) -> String {
     let mut shown = String::new();
     for note in &done.notes {
         shown += &match (note.kind, note.span) {
-            (Kind::Refused, Some(span)) => refusal(note, span.start.byte..span.end.byte, file, &done.old),
+            (Kind::Refused, Some(span)) => {
+                refusal(note, span.start.byte..span.end.byte, file, &done.old)
+            }
             _ => line(note, file),
         };
     }
@@ -202,7 +206,9 @@ fn report(done: &Done, file: &str) -> String {
         count => format!("{count} rules"),
     };
     shown += &match (done.moved.is_empty(), done.refused.is_empty()) {
-        (true, true) => "nothing to move: no rule waits for S3's calls as CloudTrail tells them\n".to_owned(),
+        (true, true) => {
+            "nothing to move: no rule waits for S3's calls as CloudTrail tells them\n".to_owned()
+        }
         (_, true) => format!("moved {}\n", count(&done.moved)),
         (_, false) => format!(
             "moved {}, left {} as they were: {}\n",

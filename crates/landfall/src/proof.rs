@@ -114,21 +114,34 @@ pub fn words(proof: &Proof) -> String {
         words += "  taken for granted: a trail outside these templates logs every object\n";
     }
     if !proof.made_up.is_empty() {
-        let pairs: Vec<String> = proof.made_up.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let _ = writeln!(words, "  made up (--parameter gives others): {}", pairs.join(" "));
+        let pairs: Vec<String> = proof
+            .made_up
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let _ = writeln!(
+            words,
+            "  made up (--parameter gives others): {}",
+            pairs.join(" ")
+        );
     }
     words
 }
 
 fn differ(proof: &Proof, difference: &Difference) -> String {
     let upload = &difference.upload;
+    let but_for_settings = |starts: &[Start]| -> Vec<(String, String)> {
+        let pair = |it: &Start| (it.target.clone(), it.input.clone());
+        starts.iter().map(pair).collect()
+    };
+    let with_settings = but_for_settings(&difference.old) == but_for_settings(&difference.new);
     format!(
         "the templates differ for {} of {} uploads; the smallest:\n  {}\n  old: {}\n  new: {}\n",
         difference.count,
         proof.uploads + proof.failed_calls,
         named(upload),
-        started(&difference.old),
-        started(&difference.new)
+        started(&difference.old, with_settings),
+        started(&difference.new, with_settings)
     )
 }
 
@@ -151,13 +164,20 @@ fn named(upload: &Upload) -> String {
     name
 }
 
-fn started(starts: &[Start]) -> String {
+/// `with_settings`: the tasks differ in nothing else.
+fn started(starts: &[Start], with_settings: bool) -> String {
     if starts.is_empty() {
         return "starts nothing".to_owned();
     }
     let one = |it: &Start| match it.settings.as_str() {
         "" => format!("sends {} to {}", it.input, it.target),
-        settings => format!("starts a task on {} with {} ({settings})", it.target, it.input),
+        settings if with_settings => {
+            format!(
+                "starts a task on {} with {} and {settings}",
+                it.target, it.input
+            )
+        }
+        _ => format!("starts a task on {} with {}", it.target, it.input),
     };
     starts.iter().map(one).collect::<Vec<_>>().join("; ")
 }

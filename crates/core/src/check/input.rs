@@ -55,7 +55,9 @@ fn quoted(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in subject.rules.iter().filter(|it| is_about_objects(it)) {
         for target in targets(rule) {
-            let template = target.get("InputTransformer").and_then(|it| it.get("InputTemplate"));
+            let template = target
+                .get("InputTransformer")
+                .and_then(|it| it.get("InputTemplate"));
             let Some(node) = template else {
                 continue;
             };
@@ -67,7 +69,10 @@ fn quoted(subject: &Subject<'_>) -> Vec<Finding> {
                 paths(target).iter().any(|it| {
                     let path = it.value.as_str().and_then(dotted).unwrap_or_default();
                     it.key == name
-                        && matches!(path.as_str(), "detail.object.key" | "detail.requestParameters.key")
+                        && matches!(
+                            path.as_str(),
+                            "detail.object.key" | "detail.requestParameters.key"
+                        )
                 })
             };
             let template = transform::Template::parse(text);
@@ -115,15 +120,44 @@ fn no_such_path(subject: &Subject<'_>) -> Vec<Finding> {
 /// Advice on a path that the rule's events do not have; `None` if they may.
 fn missing(path: &str, rule: &RuleFacts<'_>) -> Option<String> {
     const HEAD: [&str; 9] = [
-        "", "id", "time", "region", "account", "source", "version", "detail", "detail-type",
+        "",
+        "id",
+        "time",
+        "region",
+        "account",
+        "source",
+        "version",
+        "detail",
+        "detail-type",
     ];
     const CREATED: [&str; 13] = [
-        "version", "bucket", "bucket.name", "object", "object.key", "object.size", "object.etag",
-        "object.version-id", "object.sequencer", "request-id", "requester", "source-ip-address", "reason",
+        "version",
+        "bucket",
+        "bucket.name",
+        "object",
+        "object.key",
+        "object.size",
+        "object.etag",
+        "object.version-id",
+        "object.sequencer",
+        "request-id",
+        "requester",
+        "source-ip-address",
+        "reason",
     ];
     const RECORD: [&str; 13] = [
-        "eventVersion", "userIdentity", "userAgent", "requestParameters", "responseElements", "additionalEventData",
-        "eventID", "resources", "tlsDetails", "sharedEventID", "vpcEndpointId", "vpcEndpointAccountId",
+        "eventVersion",
+        "userIdentity",
+        "userAgent",
+        "requestParameters",
+        "responseElements",
+        "additionalEventData",
+        "eventID",
+        "resources",
+        "tlsDetails",
+        "sharedEventID",
+        "vpcEndpointId",
+        "vpcEndpointAccountId",
         "insightDetails",
     ];
     let Some(steps) = dotted(path) else {

@@ -163,6 +163,8 @@ fn place(span: Span) -> Place {
 
 /// The first line of a place that reaches over more: what is drawn should be what is meant.
 fn trimmed(text: &str, mut place: Place) -> Place {
+    // A text that ends early is wrong behind its last line.
+    place.line = place.line.min(text.lines().count().max(1));
     let written = text.get(place.start..place.end).unwrap_or_default();
     let first = written.lines().next().unwrap_or_default();
     let is_quoted = first.starts_with(['"', '\'']);

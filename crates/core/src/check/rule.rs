@@ -26,9 +26,9 @@ pub(super) const MISSES_PARTS: Fault = Fault {
 };
 
 fn is_direct(pattern: &Node) -> bool {
-    pattern
-        .get("detail-type")
-        .is_some_and(|it| holds(it, &json!("Object Created")) || holds(it, &json!("Object Deleted")))
+    pattern.get("detail-type").is_some_and(|it| {
+        holds(it, &json!("Object Created")) || holds(it, &json!("Object Deleted"))
+    })
 }
 
 fn no_events(subject: &Subject<'_>) -> Vec<Finding> {

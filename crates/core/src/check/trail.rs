@@ -96,7 +96,11 @@ fn no_trail(subject: &Subject<'_>) -> Vec<Finding> {
 fn no_slash(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (_, found) in trails(subject) {
-        for value in found.values.iter().filter(|it| matches!(it.scope, Scope::NoSlash(_))) {
+        for value in found
+            .values
+            .iter()
+            .filter(|it| matches!(it.scope, Scope::NoSlash(_)))
+        {
             findings.push(NO_SLASH.at(
                 Severity::Error,
                 value.node.span,
@@ -155,10 +159,15 @@ fn read_only(subject: &Subject<'_>) -> Vec<Finding> {
 fn written_kind(trail: &Resource) -> Option<&Node> {
     let properties = trail.properties.as_ref()?;
     let basic = properties.get("EventSelectors").and_then(Node::items);
-    let basic = basic.unwrap_or_default().iter().find_map(|it| it.get("ReadWriteType"));
+    let basic = basic
+        .unwrap_or_default()
+        .iter()
+        .find_map(|it| it.get("ReadWriteType"));
     let advanced = || {
         let selectors = properties.get("AdvancedEventSelectors")?.items()?;
-        let fields = selectors.iter().filter_map(|it| it.get("FieldSelectors")?.items());
+        let fields = selectors
+            .iter()
+            .filter_map(|it| it.get("FieldSelectors")?.items());
         fields
             .flatten()
             .find(|it| it.get("Field").and_then(Node::as_str) == Some("readOnly"))

@@ -101,6 +101,7 @@ impl<'a> Source<'a> {
     pub(super) fn scalar_end(self, span: Span) -> usize {
         let text = self.slice(span.start.byte, span.end.byte);
         let length = match text.chars().next() {
+            _ if self.is_block_content(span) => text.len(),
             Some('"') => quoted_length(text, '\\', '"'),
             Some('\'') => quoted_length(text, '\'', '\''),
             Some('|' | '>') => block_length(text),
@@ -112,6 +113,19 @@ impl<'a> Source<'a> {
         };
         let written = text.get(..length).unwrap_or(text);
         span.start.byte + written.trim_end().len()
+    }
+
+    /// Whether a span is the content of a block scalar, which the parser gives without its `|` unless it has a tag.
+    pub(super) fn is_block_content(self, span: Span) -> bool {
+        let start = self.line_start(span.start.byte);
+        if start == 0 || !self.slice(start, span.start.byte).trim().is_empty() {
+            return false;
+        }
+        let header = self.slice(self.line_start(start - 1), start);
+        let header = header.split(" #").next().unwrap_or_default().trim_end();
+        let header =
+            header.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+'));
+        header.ends_with(['|', '>'])
     }
 
     fn key_end(self, entry: &Entry) -> usize {
@@ -182,6 +196,9 @@ impl Draft {
     /// Writes another text in the place of a scalar, in the scalar's own quoting.
     pub(super) fn rewrite(&mut self, source: Source<'_>, span: Span, text: &str) {
         let (start, end) = (span.start.byte, source.scalar_end(span));
+        if source.is_block_content(span) {
+            return self.replace(start, end, text);
+        }
         self.replace(start, end, requoted(source.slice(start, end), text));
     }
 
@@ -212,7 +229,9 @@ impl Draft {
         let mut edits: Vec<Edit> = self
             .edits
             .iter()
-            .filter(|edit| !swallowed(edit) || (edit.start == edit.end && at_border(edit, &removals)))
+            .filter(|edit| {
+                !swallowed(edit) || (edit.start == edit.end && at_border(edit, &removals))
+            })
             .cloned()
             .collect();
         edits.extend(removals);
@@ -224,7 +243,9 @@ impl Draft {
     fn is_gone(&self, node: &Node) -> bool {
         match &node.value {
             _ if node.short_form => false,
-            Value::List(items) => !items.is_empty() && items.iter().all(|item| self.item_goes(item)),
+            Value::List(items) => {
+                !items.is_empty() && items.iter().all(|item| self.item_goes(item))
+            }
             Value::Map(entries) => {
                 !entries.is_empty() && entries.iter().all(|entry| self.entry_goes(entry))
             }
@@ -378,7 +399,11 @@ fn whole_lines(source: Source<'_>, child: &Child<'_>) -> (usize, usize) {
     while is_comment_deeper_than(source, end, column) {
         end = source.line_end(end);
     }
-    let above = source.slice(0, start).lines().next_back().unwrap_or_default();
+    let above = source
+        .slice(0, start)
+        .lines()
+        .next_back()
+        .unwrap_or_default();
     let opens = above.trim().is_empty() || above.trim_end().ends_with(':');
     while opens && end < source.text.len() && is_blank(source, end) {
         end = source.line_end(end);
@@ -476,7 +501,13 @@ impl Layout {
 }
 
 /// Puts names within one another behind the last entry of a map.
-pub(super) fn append(draft: &mut Draft, source: Source<'_>, map: &Node, names: &[&str], leaf: &str) {
+pub(super) fn append(
+    draft: &mut Draft,
+    source: Source<'_>,
+    map: &Node,
+    names: &[&str],
+    leaf: &str,
+) {
     let entries = map.entries().unwrap_or_default();
     let is_json = source.text.trim_start().starts_with('{');
     let newline = source.newline();

@@ -21,7 +21,7 @@ pub(super) fn read(source: Source<'_>, scalar: &Node) -> Result<Option<Embedded>
     };
     let (start, end) = (scalar.span.start.byte, source.scalar_end(scalar.span));
     let written = source.slice(start, end);
-    let is_block = written.starts_with(['|', '>']);
+    let is_block = written.starts_with(['|', '>']) || source.is_block_content(scalar.span);
     let is_verbatim =
         written.starts_with('\'') && !written.contains('\n') && text.len() + 2 == written.len();
     if !text.trim_start().starts_with('{') {

@@ -132,11 +132,13 @@ fn basic<'a>(selector: &'a Node, template: &Template, found: &mut Selects<'a>) {
             continue;
         }
         let values = resource.get("Values").and_then(Node::items);
-        found.values.extend(values.unwrap_or_default().iter().map(|node| DataValue {
-            node,
-            reads_only,
-            scope: scope(node, template),
-        }));
+        found
+            .values
+            .extend(values.unwrap_or_default().iter().map(|node| DataValue {
+                node,
+                reads_only,
+                scope: scope(node, template),
+            }));
     }
 }
 
@@ -151,7 +153,10 @@ fn advanced<'a>(selector: &'a Node, template: &Template, found: &mut Selects<'a>
     let equals = |name: &str, value: &str| {
         field(name)
             .and_then(|it| it.get("Equals")?.items())
-            .is_some_and(|it| it.iter().any(|it| it.scalar_text().as_deref() == Some(value)))
+            .is_some_and(|it| {
+                it.iter()
+                    .any(|it| it.scalar_text().as_deref() == Some(value))
+            })
     };
     if !equals("eventCategory", "Data") {
         return;
@@ -207,7 +212,7 @@ pub(crate) fn bucket_named<'a>(name: &Symbol, template: &'a Template) -> Option<
 }
 
 /// The names that a rule of the old road takes for its bucket, with their places; empty if it takes any.
-pub(crate) fn old_buckets<'n>(pattern: &'n Node) -> Vec<&'n Node> {
+pub(crate) fn old_buckets(pattern: &Node) -> Vec<&Node> {
     let mut found = Vec::new();
     if let Some(detail) = pattern.get("detail") {
         below(detail, &["requestParameters", "bucketName"], &mut found);
@@ -216,8 +221,23 @@ pub(crate) fn old_buckets<'n>(pattern: &'n Node) -> Vec<&'n Node> {
     found
 }
 
+/// Whether a rule of the old road looks at how calls ended.
+pub(crate) fn filters_failures(pattern: &Node) -> bool {
+    let detail = pattern.get("detail");
+    detail.is_some_and(|it| it.get("errorCode").is_some() || it.get("errorMessage").is_some())
+}
+
+/// What a rule of the old road takes for its key; empty if it takes any.
+pub(crate) fn old_keys(pattern: &Node) -> Vec<&Node> {
+    let mut found = Vec::new();
+    if let Some(detail) = pattern.get("detail") {
+        below(detail, &["requestParameters", "key"], &mut found);
+    }
+    found
+}
+
 /// The names that a rule of the direct road takes for its bucket.
-pub(crate) fn direct_buckets<'n>(pattern: &'n Node) -> Vec<&'n Node> {
+pub(crate) fn direct_buckets(pattern: &Node) -> Vec<&Node> {
     let mut found = Vec::new();
     if let Some(detail) = pattern.get("detail") {
         below(detail, &["bucket", "name"], &mut found);
@@ -234,7 +254,9 @@ fn below<'n>(node: &'n Node, path: &[&str], found: &mut Vec<&'n Node>) {
         below(&entry.value, rest, found);
     }
     let branches = node.get("$or").and_then(Node::items).unwrap_or_default();
-    branches.iter().for_each(|branch| below(branch, path, found));
+    branches
+        .iter()
+        .for_each(|branch| below(branch, path, found));
 }
 
 /// The name of the bucket that a value of a pattern names: a bucket's name or ARN.

@@ -31,7 +31,9 @@ pub(super) fn moved(path: &str) -> Moved {
         "id" | "time" | "region" | "account" | "source" | "version" => return Moved::Same,
         "" | "detail" | "detail.requestParameters" => return Moved::None(WHOLE),
         "detail-type" => {
-            return Moved::None("the detail type of the direct event is another one: take the path out");
+            return Moved::None(
+                "the detail type of the direct event is another one: take the path out",
+            );
         }
         _ => {}
     }
@@ -39,8 +41,12 @@ pub(super) fn moved(path: &str) -> Moved {
     match twin(below) {
         Twin::At(to) => Moved::To(written(to), None),
         Twin::Nearly(to, how) => Moved::To(written(to), Some(how)),
-        Twin::Always(_) => Moved::None("it always had the same value: write that into the input template"),
-        Twin::OnlyOfFailures => Moved::None("S3 sends events only for calls that succeed: take the path out"),
+        Twin::Always(_) => {
+            Moved::None("it always had the same value: write that into the input template")
+        }
+        Twin::OnlyOfFailures => {
+            Moved::None("S3 sends events only for calls that succeed: take the path out")
+        }
         Twin::None(advice) => Moved::None(advice),
     }
 }
@@ -147,8 +153,15 @@ impl Inputs<'_> {
             let template = transform::Template::parse(text);
             template.placeholders().map(str::to_owned).collect()
         });
-        let uses = |name: &str| names.as_ref().is_none_or(|all| all.iter().any(|it| it == name));
-        let names_event = names.iter().flatten().find(|it| it.starts_with("aws.events.event"));
+        let uses = |name: &str| {
+            names
+                .as_ref()
+                .is_none_or(|all| all.iter().any(|it| it == name))
+        };
+        let names_event = names
+            .iter()
+            .flatten()
+            .find(|it| it.starts_with("aws.events.event"));
         if let Some(name) = names_event.filter(|it| !it.ends_with("ingestion-time")) {
             self.refuse(
                 template.span,
@@ -194,7 +207,9 @@ impl Inputs<'_> {
                         .push(Note::new(Kind::Differs, self.rule, path.span, how));
                 }
             }
-            Moved::None(_) if is_harmless && text.starts_with("$.detail") && !text.contains("Parameters.") => {}
+            Moved::None(_)
+                if is_harmless && text.starts_with("$.detail") && !text.contains("Parameters.") => {
+            }
             Moved::None(advice) => self.refuse(
                 path.span,
                 format!("the input path `{text}` has no twin in the direct event"),

@@ -33,7 +33,7 @@ use pattern::{Road, Translator};
 use symbol::Symbol;
 use unused::{Cleaner, Rules};
 
-use crate::template::{Template, TemplateError};
+use crate::template::{Node, Template, TemplateError};
 
 /// How to migrate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,6 +147,7 @@ impl<'a> Work<'a> {
             draft.absorb(inputs.draft);
             notes.append(&mut inputs.notes);
         }
+        notes.extend(self.narrower(rule));
         if notes.iter().any(|it| it.kind == Kind::Refused) {
             notes.retain(|it| it.kind == Kind::Refused);
             self.refused.push(rule.id.to_owned());
@@ -154,12 +155,15 @@ impl<'a> Work<'a> {
             return;
         }
         self.draft.absorb(draft);
-        notes.push(Note::new(
-            Kind::Differs,
-            rule.id,
-            rule.written.span,
-            "calls that failed (`errorCode`) fired the rule too; S3 sends events only for calls that succeed. Events \
-             come within seconds instead of minutes, and at least once: one upload may start two tasks, as before",
+        let differs = |message: &str| Note::new(Kind::Differs, rule.id, rule.written.span, message);
+        if !facts::filters_failures(&rule.pattern) {
+            notes.push(differs(
+                "calls that failed (`errorCode`) fired the rule too; S3 sends events only for calls that succeed",
+            ));
+        }
+        notes.push(differs(
+            "events come within seconds instead of minutes, at least once and in no order, as before: one upload may \
+             start two tasks. The key is the same text in both forms, never URL-encoded",
         ));
         self.notes.append(&mut notes);
         self.moved.push(rule.id.to_owned());
@@ -168,6 +172,55 @@ impl<'a> Work<'a> {
         for name in names {
             self.watched.extend(names_bucket(name, self.template));
         }
+    }
+
+    /// Refuses a rule that takes keys which no trail of the template logs: without the trail they would start it.
+    fn narrower(&self, rule: &RuleFacts<'_>) -> Option<Note> {
+        let trails = facts::of_type(self.template, facts::TRAIL);
+        let trails: Vec<_> = trails
+            .map(|(_, it)| facts::selects(it, self.template))
+            .collect();
+        let buckets: Vec<Symbol> = old_buckets(&rule.pattern)
+            .into_iter()
+            .filter_map(|it| names_bucket(it, self.template))
+            .collect();
+        let mut prefixes = Vec::new();
+        for value in trails.iter().flat_map(|it| &it.values) {
+            match &value.scope {
+                facts::Scope::Bucket(name, prefix)
+                    if buckets.is_empty() || buckets.contains(name) =>
+                {
+                    prefixes.push(prefix.clone());
+                }
+                facts::Scope::Bucket(..) | facts::Scope::NoSlash(_) => {}
+                facts::Scope::All | facts::Scope::Unknown => return None,
+            }
+        }
+        if prefixes.is_empty() || prefixes.iter().any(Symbol::is_empty) {
+            return None;
+        }
+        let keys = facts::old_keys(&rule.pattern);
+        let is_logged = |key: &Symbol| prefixes.iter().any(|it| key.may_start_with(it));
+        let starts: Option<Vec<Symbol>> =
+            keys.iter().map(|it| key_start(it, self.template)).collect();
+        if starts.is_some_and(|it| !it.is_empty() && it.iter().all(is_logged)) {
+            return None;
+        }
+        let named: Vec<String> = prefixes
+            .iter()
+            .map(|it| format!("`{}`", it.shown()))
+            .collect();
+        let message = format!(
+            "it may take keys that no trail of this template logs: only those that begin with {} reach it",
+            named.join(" or ")
+        );
+        let note = Note::new(
+            Kind::Refused,
+            rule.id,
+            rule.place(rule.pattern.span),
+            message,
+        );
+        Some(note.advise("filter on the key's prefix in the rule itself, then migrate"))
     }
 
     fn pattern(&self, rule: &RuleFacts<'_>) -> (Draft, Vec<Note>) {
@@ -219,10 +272,20 @@ impl<'a> Work<'a> {
             }
         }
         if self.watches_any {
-            ids.extend(self.logged().into_iter().filter(|it| !ids.contains(it)).collect::<Vec<_>>());
+            ids.extend(
+                self.logged()
+                    .into_iter()
+                    .filter(|it| !ids.contains(it))
+                    .collect::<Vec<_>>(),
+            );
         }
         for id in ids {
-            let Some(resource) = self.template.root.get("Resources").and_then(|it| it.get(id)) else {
+            let Some(resource) = self
+                .template
+                .root
+                .get("Resources")
+                .and_then(|it| it.get(id))
+            else {
                 continue;
             };
             let note = switch::turn_on(&mut self.draft, self.source, self.template, id, resource);
@@ -234,13 +297,18 @@ impl<'a> Work<'a> {
     fn logged(&self) -> Vec<&'a str> {
         let mut ids = Vec::new();
         for (_, trail) in facts::of_type(self.template, facts::TRAIL) {
-            let logs = trail.properties.as_ref().and_then(|it| Symbol::of(it.get("S3BucketName")?, self.template));
+            let logs = trail
+                .properties
+                .as_ref()
+                .and_then(|it| Symbol::of(it.get("S3BucketName")?, self.template));
             for value in facts::selects(trail, self.template).values {
                 match &value.scope {
                     facts::Scope::Bucket(name, _) => ids.extend(bucket_named(name, self.template)),
                     facts::Scope::All => {
                         let all = facts::of_type(self.template, facts::BUCKET).map(|(id, _)| id);
-                        ids.extend(all.filter(|id| Some(Symbol::of_bucket(id, self.template)) != logs));
+                        ids.extend(
+                            all.filter(|id| Some(Symbol::of_bucket(id, self.template)) != logs),
+                        );
                     }
                     _ => {}
                 }
@@ -272,12 +340,30 @@ impl<'a> Work<'a> {
     }
 }
 
+/// How the keys begin that a value of a pattern takes; `None` if any beginning will do.
+fn key_start(value: &Node, template: &Template) -> Option<Symbol> {
+    if let Some(prefix) = value.get("prefix") {
+        return Symbol::of(prefix, template);
+    }
+    if let Some(wildcard) = value.get("wildcard") {
+        let symbol = Symbol::of(wildcard, template)?;
+        return symbol.before_star();
+    }
+    Symbol::of(value, template)
+}
+
 fn elsewhere(name: &Symbol) -> Note {
     let name = name.literal().map_or_else(
         || "a bucket that the rules name".to_owned(),
         |name| format!("the bucket {name}"),
     );
-    Note::new(Kind::Left, "", None, format!("{name} is not in this template")).advise(
+    Note::new(
+        Kind::Left,
+        "",
+        None,
+        format!("{name} is not in this template"),
+    )
+    .advise(
         "switch EventBridge on where it is: `NotificationConfiguration: {EventBridgeConfiguration: \
          {EventBridgeEnabled: true}}`",
     )

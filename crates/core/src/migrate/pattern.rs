@@ -63,7 +63,9 @@ fn takes(values: &Node, event: &serde_json::Value) -> bool {
 fn plain(node: &Node) -> serde_json::Value {
     const UNKNOWN: &str = "\u{0}";
     if let Some((name, argument)) = node.function() {
-        let text = argument.as_str().filter(|it| name == "Fn::Sub" && !it.contains("${"));
+        let text = argument
+            .as_str()
+            .filter(|it| name == "Fn::Sub" && !it.contains("${"));
         return json!(text.unwrap_or(UNKNOWN));
     }
     match node.items() {
@@ -212,12 +214,16 @@ impl Translator<'_> {
         let mut types: Vec<&str> = calls.iter().map(|call| call.detail_type).collect();
         types.dedup();
         let mut seen = Vec::new();
-        types.retain(|it| !seen.contains(it) && { seen.push(*it); true });
+        types.retain(|it| {
+            !seen.contains(it) && {
+                seen.push(*it);
+                true
+            }
+        });
         if types.is_empty() {
             types.push("Object Created");
         }
-        if calls.iter().any(|it| it.reason.is_none())
-            && calls.iter().any(|it| it.reason.is_some())
+        if calls.iter().any(|it| it.reason.is_none()) && calls.iter().any(|it| it.reason.is_some())
         {
             self.refuse(
                 pattern.span,
@@ -248,7 +254,10 @@ impl Translator<'_> {
         self.draft.rewrite(self.source, item.span, first);
         self.changed(
             item.span,
-            format!("waits for {} instead of \"{OLD_DETAIL_TYPE}\"", named(types)),
+            format!(
+                "waits for {} instead of \"{OLD_DETAIL_TYPE}\"",
+                named(types)
+            ),
         );
         let end = self.source.content_end(item);
         for name in more {
@@ -329,7 +338,7 @@ impl Translator<'_> {
         for entry in level.entries().unwrap_or_default() {
             match entry.key.as_str() {
                 "eventName" => {}
-                "requestParameters" => self.request(entry),
+                "requestParameters" => self.request(level, entry),
                 "resources" => self.resources(level, entry),
                 "userIdentity" | "additionalEventData" => self.inner(level, entry),
                 "$or" => self.branches(entry),
@@ -363,7 +372,11 @@ impl Translator<'_> {
     /// A field directly below `detail`.
     fn field(&mut self, entry: &Entry, path: &str) {
         match twin(path) {
-            Twin::At(to) | Twin::Nearly(to, _) if to.strip_prefix("detail.").is_some_and(|it| !it.contains('.')) => {
+            Twin::At(to) | Twin::Nearly(to, _)
+                if to
+                    .strip_prefix("detail.")
+                    .is_some_and(|it| !it.contains('.')) =>
+            {
                 let name = to.trim_start_matches("detail.");
                 self.draft.rewrite(self.source, entry.key_span, name);
                 self.changed(entry.key_span, format!("`{path}` became `{name}`"));
@@ -392,7 +405,9 @@ impl Translator<'_> {
             }
             Twin::OnlyOfFailures => self.refuse(
                 entry.key_span,
-                format!("the rule waits for calls that fail (`{path}`), for which S3 sends no event"),
+                format!(
+                    "the rule waits for calls that fail (`{path}`), for which S3 sends no event"
+                ),
                 "keep the trail for this rule",
             ),
             Twin::At(to) if self.is_own(entry, to) => self.draft.remove_entry(entry),
@@ -470,16 +485,21 @@ impl Translator<'_> {
         } else {
             ""
         };
-        self.draft.replace(from, to, format!("{quote}{name}{quote}"));
+        self.draft
+            .replace(from, to, format!("{quote}{name}{quote}"));
         if source.is_flow(&outer.value) {
             let end = source.content_end(&inner.value);
-            self.draft.replace(end, source.content_end(&outer.value), "");
+            self.draft
+                .replace(end, source.content_end(&outer.value), "");
         }
-        self.changed(outer.key_span, format!("`{}.{}` became `{name}`", outer.key, inner.key));
+        self.changed(
+            outer.key_span,
+            format!("`{}.{}` became `{name}`", outer.key, inner.key),
+        );
     }
 
     /// `requestParameters`: bucket and key part ways.
-    fn request(&mut self, entry: &Entry) {
+    fn request(&mut self, level: &Node, entry: &Entry) {
         let mut names = Vec::new();
         leaf_names(&entry.value, &mut names);
         if let Some(strange) = names.iter().find(|it| !is_known(&it.key)) {
@@ -488,7 +508,7 @@ impl Translator<'_> {
         }
         let has = |name: &str| names.iter().any(|it| it.key == name);
         let outer = match (has("bucketName"), has("key")) {
-            (true, true) => return self.part(entry),
+            (true, true) => return self.part(level, entry),
             (true, false) => "bucket",
             (false, true) => "object",
             (false, false) => {
@@ -503,10 +523,13 @@ impl Translator<'_> {
         for name in names.iter().filter(|it| it.key == "bucketName") {
             self.draft.rewrite(self.source, name.key_span, "name");
         }
-        self.changed(entry.key_span, format!("`requestParameters` became `{outer}`"));
+        self.changed(
+            entry.key_span,
+            format!("`requestParameters` became `{outer}`"),
+        );
     }
 
-    fn part(&mut self, entry: &Entry) {
+    fn part(&mut self, level: &Node, entry: &Entry) {
         let Some([first, second]) = entry.value.entries() else {
             return self.refuse(
                 entry.key_span,
@@ -526,10 +549,13 @@ impl Translator<'_> {
             _ => ("object", "bucket"),
         };
         self.draft.rewrite(self.source, entry.key_span, outer);
-        for it in [first, second].into_iter().filter(|it| it.key == "bucketName") {
+        for it in [first, second]
+            .into_iter()
+            .filter(|it| it.key == "bucketName")
+        {
             self.draft.rewrite(self.source, it.key_span, "name");
         }
-        self.open_next(entry, first, second, next);
+        self.open_next(level, entry, [first, second], next);
         self.changed(
             entry.key_span,
             "`requestParameters.bucketName` and `.key` became `bucket.name` and `object.key`",
@@ -537,18 +563,19 @@ impl Translator<'_> {
     }
 
     /// Closes the first map behind its entry and opens the next one in front of the second entry.
-    fn open_next(&mut self, entry: &Entry, first: &Entry, second: &Entry, name: &str) {
+    fn open_next(&mut self, level: &Node, entry: &Entry, [first, second]: [&Entry; 2], name: &str) {
         let source = self.source;
         let outer = entry.key_span.start.byte;
+        let column = " ".repeat(outer - source.line_start(outer));
+        let newline = source.newline();
         if !source.is_flow(&entry.value) {
             let at = super::edit::with_comments_above(source, second.key_span.start.byte);
-            let indent = " ".repeat(outer - source.line_start(outer));
-            self.draft
-                .insert(at, format!("{indent}{name}:{}", source.newline()));
+            self.draft.insert(at, format!("{column}{name}:{newline}"));
             return;
         }
         let end = source.content_end(&first.value);
-        let between = source.slice(end, second.key_span.start.byte);
+        let start = second.key_span.start.byte;
+        let between = source.slice(end, start);
         let comma = end + between.find(',').unwrap_or(0);
         let quote = if source.slice(outer, end).starts_with('"') {
             "\""
@@ -556,13 +583,17 @@ impl Translator<'_> {
             ""
         };
         let opening = format!("{quote}{name}{quote}: {{");
-        if between.contains('\n') {
-            let (newline, indent) = (source.newline(), source.indent(outer));
-            let text = format!("{newline}{indent}}},{newline}{indent}{opening}");
-            self.draft.replace(comma, comma + 1, text);
-        } else {
-            let text = format!("}}, {opening}");
-            self.draft.replace(comma, second.key_span.start.byte, text);
+        let indent = source.indent(outer);
+        match (source.is_flow(level), between.contains('\n')) {
+            (false, _) => {
+                let text = format!("}}{newline}{column}{opening}");
+                self.draft.replace(comma, start, text);
+            }
+            (true, true) => {
+                let text = format!("{newline}{indent}}},{newline}{indent}{opening}");
+                self.draft.replace(comma, comma + 1, text);
+            }
+            (true, false) => self.draft.replace(comma, start, format!("}}, {opening}")),
         }
     }
 
@@ -574,7 +605,9 @@ impl Translator<'_> {
         };
         let symbols: Option<Vec<Symbol>> = self.template.and_then(|template| {
             let items = arns.value.items()?.iter();
-            items.map(|it| Symbol::of(it, template)?.behind_bucket_arn()).collect()
+            items
+                .map(|it| Symbol::of(it, template)?.behind_bucket_arn())
+                .collect()
         });
         let Some(symbols) = symbols.filter(|it| !it.is_empty()) else {
             return self.no_twin(arns, "resources.ARN");
@@ -586,7 +619,10 @@ impl Translator<'_> {
         let are_buckets = symbols.iter().all(|it| it.at_slash().is_none());
         if level.get("requestParameters").is_none()
             && are_buckets
-            && arns.value.items().is_some_and(|it| it.iter().all(|it| is_arn_of(it).is_some()))
+            && arns
+                .value
+                .items()
+                .is_some_and(|it| it.iter().all(|it| is_arn_of(it).is_some()))
         {
             return self.bucket_of_arns(outer, arns);
         }
@@ -599,7 +635,8 @@ impl Translator<'_> {
         };
         let request = |name: &str| {
             let list = level.get("requestParameters")?.get(name)?.items()?.iter();
-            list.map(|it| Symbol::of(it, template)).collect::<Option<Vec<_>>>()
+            list.map(|it| Symbol::of(it, template))
+                .collect::<Option<Vec<_>>>()
         };
         let Some(buckets) = request("bucketName") else {
             return false;

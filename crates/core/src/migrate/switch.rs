@@ -24,7 +24,10 @@ pub(crate) fn switch(id: &str, bucket: &Resource, template: &Template) -> Switch
     if custom(id, template).is_some_and(|it| it.get(EVENT_BRIDGE).is_some()) {
         return Switch::On;
     }
-    let configuration = bucket.properties.as_ref().and_then(|it| it.get(NOTIFICATION));
+    let configuration = bucket
+        .properties
+        .as_ref()
+        .and_then(|it| it.get(NOTIFICATION));
     let Some(configuration) = configuration else {
         return Switch::Off;
     };
@@ -34,7 +37,10 @@ pub(crate) fn switch(id: &str, bucket: &Resource, template: &Template) -> Switch
     let Some(event_bridge) = configuration.get(EVENT_BRIDGE) else {
         return Switch::Off;
     };
-    match event_bridge.get(ENABLED).map(|it| as_bool_loose(&it.to_json())) {
+    match event_bridge
+        .get(ENABLED)
+        .map(|it| as_bool_loose(&it.to_json()))
+    {
         Some(Some(true)) => Switch::On,
         Some(Some(false)) => Switch::Off,
         None if event_bridge.function().is_none() => Switch::Off,
@@ -83,7 +89,10 @@ pub(super) fn turn_on(
     }
     if let Some(configuration) = custom(id, template) {
         append(draft, source, configuration, &[EVENT_BRIDGE], "{}");
-        return note(Kind::Changed, "the bucket's notifications include EventBridge now");
+        return note(
+            Kind::Changed,
+            "the bucket's notifications include EventBridge now",
+        );
     }
     let path = [NOTIFICATION, EVENT_BRIDGE, ENABLED];
     match resource.get("Properties") {
@@ -96,7 +105,10 @@ pub(super) fn turn_on(
         ),
         Some(properties) => descend(draft, source, properties, &path),
     }
-    note(Kind::Changed, "the bucket sends its events to EventBridge now")
+    note(
+        Kind::Changed,
+        "the bucket sends its events to EventBridge now",
+    )
 }
 
 fn descend(draft: &mut Draft, source: Source<'_>, map: &Node, path: &[&str]) {

@@ -87,6 +87,48 @@ impl Symbol {
         self.0.is_empty()
     }
 
+    /// Whether a text may begin with another: false only where both are plain enough to tell.
+    pub(crate) fn may_start_with(&self, start: &Self) -> bool {
+        match (self.0.first(), start.0.first(), start.literal()) {
+            (Some(Atom::Text(own)), _, Some(start)) => {
+                own.starts_with(start) || (self.0.len() > 1 && start.starts_with(own.as_str()))
+            }
+            (Some(Atom::Text(own)), Some(Atom::Text(start)), None) => {
+                own.starts_with(start.as_str()) || start.starts_with(own.as_str())
+            }
+            (None, _, _) => start.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// What stands before the first `*`; `None` where a star comes first.
+    pub(crate) fn before_star(&self) -> Option<Self> {
+        let mut symbol = Self::default();
+        for atom in &self.0 {
+            match atom {
+                Atom::Text(text) => match text.split_once('*') {
+                    Some((before, _)) => {
+                        symbol.text(before);
+                        break;
+                    }
+                    None => symbol.text(text),
+                },
+                other => symbol.0.push(other.clone()),
+            }
+        }
+        (!symbol.is_empty()).then_some(symbol)
+    }
+
+    /// For messages.
+    pub(crate) fn shown(&self) -> String {
+        let piece = |atom: &Atom| match atom {
+            Atom::Text(text) => text.clone(),
+            Atom::Name(name) => format!("${{{name}}}"),
+            Atom::Call(call) => call.clone(),
+        };
+        self.0.iter().map(piece).collect()
+    }
+
     fn read(&mut self, node: &Node, template: &Template) -> Option<()> {
         let Some((function, argument)) = node.function() else {
             self.text(&node.scalar_text()?);

@@ -132,13 +132,24 @@ fn resources(document: &Value) -> Vec<Resource> {
 }
 
 fn module(module: &Value, found: &mut Vec<Resource>) {
-    let list = |name: &str| module.get(name).and_then(Value::as_array).into_iter().flatten();
+    let list = |name: &str| {
+        module
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     found.extend(list("resources").filter_map(|it| resource(it, it.get("values"))));
     list("child_modules").for_each(|it| self::module(it, found));
 }
 
 fn resource(declared: &Value, values: Option<&Value>) -> Option<Resource> {
-    let text = |name: &str| declared.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| {
+        declared
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     Some(Resource {
         address: text("address")?,
         kind: text("type")?,
@@ -169,8 +180,9 @@ impl Work<'_> {
                         None,
                         "the plan does not know the event pattern before it is applied",
                     );
-                    self.notes
-                        .push(note.advise("apply it, then migrate `terraform show -json` of the state"));
+                    self.notes.push(
+                        note.advise("apply it, then migrate `terraform show -json` of the state"),
+                    );
                 }
                 continue;
             };
@@ -245,7 +257,11 @@ impl Work<'_> {
         names.dedup();
         for name in names {
             let of_name = |it: &&Resource| it.text("bucket") == Some(name.as_str());
-            let notification = self.old.iter().filter(|it| it.kind == NOTIFICATION).find(of_name);
+            let notification = self
+                .old
+                .iter()
+                .filter(|it| it.kind == NOTIFICATION)
+                .find(of_name);
             let bucket = self.old.iter().filter(|it| it.kind == BUCKET).find(of_name);
             let written = match (notification, bucket) {
                 (Some(it), _) if it.values.get("eventbridge") == Some(&json!(true)) => continue,
@@ -255,7 +271,10 @@ impl Work<'_> {
                     format!("# {address}\neventbridge = true\n")
                 }
                 (None, found) => {
-                    let bucket = found.map_or_else(|| json!(name).to_string(), |it| format!("{}.id", it.address));
+                    let bucket = found.map_or_else(
+                        || json!(name).to_string(),
+                        |it| format!("{}.id", it.address),
+                    );
                     self.new.push(Resource {
                         address: format!("{NOTIFICATION}.{name}"),
                         kind: NOTIFICATION.to_owned(),
@@ -270,7 +289,8 @@ impl Work<'_> {
             };
             self.text.push_str(&written);
             let message = format!("the bucket {name} sends its events to EventBridge");
-            self.notes.push(Note::new(Kind::Changed, &name, None, message));
+            self.notes
+                .push(Note::new(Kind::Changed, &name, None, message));
         }
     }
 
@@ -280,12 +300,18 @@ impl Work<'_> {
             None if self.options.keep_trail => Some("--keep-trail asks for it".to_owned()),
             None => self.stays.clone(),
         };
-        let trails: Vec<Resource> = self.old.iter().filter(|it| it.kind == TRAIL).cloned().collect();
+        let trails: Vec<Resource> = self
+            .old
+            .iter()
+            .filter(|it| it.kind == TRAIL)
+            .cloned()
+            .collect();
         for trail in trails {
             let stays = stays.clone().or_else(|| self.why_stays(&trail));
             if let Some(why) = stays {
                 let message = format!("the trail stays: {why}");
-                self.notes.push(Note::new(Kind::Left, &trail.address, None, message));
+                self.notes
+                    .push(Note::new(Kind::Left, &trail.address, None, message));
                 continue;
             }
             self.remove(&trail.address, "the trail: no rule needs it any more");
@@ -301,7 +327,10 @@ impl Work<'_> {
                 .map(|it| it.address.clone())
                 .collect();
             for address in own {
-                self.remove(&address, "for the trail's log files; keep it if anything else uses it");
+                self.remove(
+                    &address,
+                    "for the trail's log files; keep it if anything else uses it",
+                );
             }
         }
     }
@@ -327,7 +356,9 @@ impl Work<'_> {
 }
 
 fn is_target_of(target: &Resource, rule: &Resource) -> bool {
-    target.kind == TARGET && target.text("rule").is_some() && target.text("rule") == rule.text("name")
+    target.kind == TARGET
+        && target.text("rule").is_some()
+        && target.text("rule") == rule.text("name")
 }
 
 type Change = (String, String, Value);
@@ -347,30 +378,52 @@ fn target_changes(
             to
         }
         Moved::None(advice) => {
-            let message = format!("{}: the input path `{path}` has no twin in the direct event", target.address);
+            let message = format!(
+                "{}: the input path `{path}` has no twin in the direct event",
+                target.address
+            );
             notes.push(Note::new(Kind::Refused, rule, None, message).advise(advice));
             path.to_owned()
         }
     };
     if let Some(path) = target.text("input_path") {
         let to = translated(path);
-        text.push_str(&format!("# {}\ninput_path = {}\n", target.address, json!(to)));
+        text.push_str(&format!(
+            "# {}\ninput_path = {}\n",
+            target.address,
+            json!(to)
+        ));
         changes.push((target.address.clone(), "input_path".to_owned(), json!(to)));
         return;
     }
-    let Some(transformer) = target.values.get("input_transformer").and_then(|it| it.get(0)) else {
+    let Some(transformer) = target
+        .values
+        .get("input_transformer")
+        .and_then(|it| it.get(0))
+    else {
         if target.text("input").is_none() && !has_task(target) {
-            let message = format!("{}: the target receives the whole event, which has another form", target.address);
+            let message = format!(
+                "{}: the target receives the whole event, which has another form",
+                target.address
+            );
             let advice = "give it an input_transformer, then migrate";
             notes.push(Note::new(Kind::Refused, rule, None, message).advise(advice));
         }
         return;
     };
-    let template = transformer.get("input_template").and_then(Value::as_str).unwrap_or_default();
+    let template = transformer
+        .get("input_template")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let used = transform::Template::parse(template);
     let used: Vec<&str> = used.placeholders().collect();
     let mut paths = Map::new();
-    for (name, path) in transformer.get("input_paths").and_then(Value::as_object).into_iter().flatten() {
+    for (name, path) in transformer
+        .get("input_paths")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         let path = path.as_str().unwrap_or_default();
         let to = if used.contains(&name.as_str()) {
             translated(path)
@@ -380,13 +433,21 @@ fn target_changes(
         paths.insert(name.clone(), json!(to));
     }
     let paths = Value::Object(paths);
-    text.push_str(&format!("# {}, in input_transformer\ninput_paths = {}\n", target.address, hcl(&paths.to_string())));
+    text.push_str(&format!(
+        "# {}, in input_transformer\ninput_paths = {}\n",
+        target.address,
+        hcl(&paths.to_string())
+    ));
     let new = json!([{"input_paths": paths, "input_template": template}]);
     changes.push((target.address.clone(), "input_transformer".to_owned(), new));
 }
 
 fn has_task(target: &Resource) -> bool {
-    target.values.get("ecs_target").and_then(|it| it.get(0)).is_some()
+    target
+        .values
+        .get("ecs_target")
+        .and_then(|it| it.get(0))
+        .is_some()
 }
 
 /// JSON as an expression of HCL, which reads it as it is but for its own `${` and `%{`.
@@ -398,32 +459,41 @@ fn hcl(json: &str) -> String {
 
 /// A trail's values by CloudFormation's names.
 fn trail_properties(values: &Value) -> Value {
-    let list = |of: &Value, name: &str| of.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |of: &Value, name: &str| {
+        of.get(name)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let basic = list(values, "event_selector").into_iter().map(|it| {
         let data = list(&it, "data_resource")
             .into_iter()
             .map(|it| json!({"Type": it.get("type"), "Values": it.get("values")}));
         json!({"ReadWriteType": it.get("read_write_type"), "DataResources": data.collect::<Vec<_>>()})
     });
-    let advanced = list(values, "advanced_event_selector").into_iter().map(|it| {
-        let fields = list(&it, "field_selector").into_iter().map(|field| {
-            let mut members = Map::new();
-            for (from, to) in [
-                ("field", "Field"),
-                ("equals", "Equals"),
-                ("starts_with", "StartsWith"),
-                ("ends_with", "EndsWith"),
-                ("not_equals", "NotEquals"),
-                ("not_starts_with", "NotStartsWith"),
-                ("not_ends_with", "NotEndsWith"),
-            ] {
-                let value = field.get(from).filter(|it| !it.is_null() && **it != json!([]));
-                members.extend(value.map(|it| (to.to_owned(), it.clone())));
-            }
-            Value::Object(members)
+    let advanced = list(values, "advanced_event_selector")
+        .into_iter()
+        .map(|it| {
+            let fields = list(&it, "field_selector").into_iter().map(|field| {
+                let mut members = Map::new();
+                for (from, to) in [
+                    ("field", "Field"),
+                    ("equals", "Equals"),
+                    ("starts_with", "StartsWith"),
+                    ("ends_with", "EndsWith"),
+                    ("not_equals", "NotEquals"),
+                    ("not_starts_with", "NotStartsWith"),
+                    ("not_ends_with", "NotEndsWith"),
+                ] {
+                    let value = field
+                        .get(from)
+                        .filter(|it| !it.is_null() && **it != json!([]));
+                    members.extend(value.map(|it| (to.to_owned(), it.clone())));
+                }
+                Value::Object(members)
+            });
+            json!({"FieldSelectors": fields.collect::<Vec<_>>()})
         });
-        json!({"FieldSelectors": fields.collect::<Vec<_>>()})
-    });
     json!({
         "IsLogging": values.get("enable_logging").cloned().unwrap_or(json!(true)),
         "EventSelectors": basic.collect::<Vec<_>>(),

@@ -50,8 +50,13 @@ impl<'a> Cleaner<'a> {
             }
             match self.why_stay(id, &found, rules) {
                 Some(why) => self.notes.push(
-                    Note::new(Kind::Left, id, trail.span, format!("the trail stays: {why}"))
-                        .advise("take it out when nothing needs it any more"),
+                    Note::new(
+                        Kind::Left,
+                        id,
+                        trail.span,
+                        format!("the trail stays: {why}"),
+                    )
+                    .advise("take it out when nothing needs it any more"),
                 ),
                 None => self.remove_trail(id, trail),
             }
@@ -59,6 +64,7 @@ impl<'a> Cleaner<'a> {
         if self.resources.is_empty() {
             return;
         }
+        self.log_buckets();
         self.outputs();
         self.dependencies();
         while self.sweep() {}
@@ -118,12 +124,24 @@ impl<'a> Cleaner<'a> {
     fn remove_trail(&mut self, id: &str, trail: &Resource) {
         self.remove(id, trail, "the trail: no rule needs it any more");
         self.lost_with(id, trail);
-        let name = trail
-            .properties
-            .as_ref()
-            .and_then(|it| Symbol::of(it.get("S3BucketName")?, self.template));
-        if let Some(name) = name {
-            self.remove_log_bucket(&name);
+    }
+
+    /// The log buckets of the trails that went, unless a trail that stays has the same.
+    fn log_buckets(&mut self) {
+        let mut gone: Vec<Symbol> = Vec::new();
+        let mut kept: Vec<Symbol> = Vec::new();
+        for (id, trail) in of_type(self.template, TRAIL) {
+            let properties = trail.properties.as_ref();
+            let name = properties.and_then(|it| Symbol::of(it.get("S3BucketName")?, self.template));
+            if self.resources.contains(id) {
+                gone.extend(name.filter(|it| !gone.contains(it)));
+            } else {
+                kept.extend(name);
+            }
+        }
+        gone.retain(|it| !kept.contains(it));
+        for name in &gone {
+            self.remove_log_bucket(name);
         }
     }
 
@@ -131,9 +149,14 @@ impl<'a> Cleaner<'a> {
     fn lost_with(&mut self, id: &str, trail: &Resource) {
         let properties = trail.properties.as_ref();
         let get = |name: &str| properties.and_then(|it| it.get(name));
-        let selectors = get("EventSelectors").and_then(Node::items).unwrap_or_default();
+        let selectors = get("EventSelectors")
+            .and_then(Node::items)
+            .unwrap_or_default();
         let excludes = |it: &Node| {
-            it.get("IncludeManagementEvents").and_then(Node::scalar_text).as_deref() == Some("false")
+            it.get("IncludeManagementEvents")
+                .and_then(Node::scalar_text)
+                .as_deref()
+                == Some("false")
         };
         if selectors.iter().any(|it| !excludes(it)) {
             self.notes.push(Note::new(
@@ -143,7 +166,11 @@ impl<'a> Cleaner<'a> {
                 "the trail logged management events too; CloudTrail's own event history keeps those of 90 days",
             ));
         }
-        for name in ["CloudWatchLogsLogGroupArn", "SnsTopicName", "InsightSelectors"] {
+        for name in [
+            "CloudWatchLogsLogGroupArn",
+            "SnsTopicName",
+            "InsightSelectors",
+        ] {
             if let Some(node) = get(name) {
                 let note = Note::new(
                     Kind::Left,
@@ -165,18 +192,33 @@ impl<'a> Cleaner<'a> {
             })
             .collect();
         let is_for_trails = |policy: &Resource| {
-            let document = policy.properties.as_ref().and_then(|it| it.get("PolicyDocument"));
-            document.is_some_and(|it| it.to_json().to_string().contains("cloudtrail.amazonaws.com"))
+            let document = policy
+                .properties
+                .as_ref()
+                .and_then(|it| it.get("PolicyDocument"));
+            document.is_some_and(|it| {
+                it.to_json()
+                    .to_string()
+                    .contains("cloudtrail.amazonaws.com")
+            })
         };
         let Some(id) = bucket_named(name, self.template) else {
             for (policy_id, policy) in policies {
                 if is_for_trails(policy) {
-                    self.remove(policy_id, policy, "the policy that let CloudTrail write its logs");
+                    self.remove(
+                        policy_id,
+                        policy,
+                        "the policy that let CloudTrail write its logs",
+                    );
                 }
             }
             return;
         };
-        let Some(bucket) = self.template.resource(id).filter(|it| it.resource_type == BUCKET) else {
+        let Some(bucket) = self
+            .template
+            .resource(id)
+            .filter(|it| it.resource_type == BUCKET)
+        else {
             return;
         };
         let own = |it: &Resource| policies.iter().any(|(_, policy)| std::ptr::eq(*policy, it));
@@ -198,7 +240,9 @@ impl<'a> Cleaner<'a> {
                 bucket.span,
                 "CloudFormation cannot delete the log bucket while log files are in it",
             )
-            .advise("empty it first, or deploy `DeletionPolicy: Retain` on it before this template"),
+            .advise(
+                "empty it first, or deploy `DeletionPolicy: Retain` on it before this template",
+            ),
         );
         for (policy_id, policy) in policies {
             self.remove(policy_id, policy, "the policy of the log bucket");
@@ -207,7 +251,10 @@ impl<'a> Cleaner<'a> {
 
     fn outputs(&mut self) {
         let template = self.template;
-        for entry in section(template, "Outputs").and_then(Node::entries).unwrap_or_default() {
+        for entry in section(template, "Outputs")
+            .and_then(Node::entries)
+            .unwrap_or_default()
+        {
             let mentioned = references_where(&entry.value, &|_| true);
             let gone = |it: Option<&str>| it.is_some_and(|id| self.resources.contains(id));
             if !mentioned.iter().any(|it| gone(names(&it.target))) {
@@ -231,7 +278,10 @@ impl<'a> Cleaner<'a> {
 
     fn dependencies(&mut self) {
         let template = self.template;
-        for entry in section(template, "Resources").and_then(Node::entries).unwrap_or_default() {
+        for entry in section(template, "Resources")
+            .and_then(Node::entries)
+            .unwrap_or_default()
+        {
             let Some(depends) = find(&entry.value, "DependsOn") else {
                 continue;
             };
@@ -261,13 +311,19 @@ impl<'a> Cleaner<'a> {
                 "Parameters" => (&then.names, &now.names),
                 _ => (&then.conditions, &now.conditions),
             };
-            for entry in section(self.template, name).and_then(Node::entries).unwrap_or_default() {
+            for entry in section(self.template, name)
+                .and_then(Node::entries)
+                .unwrap_or_default()
+            {
                 if then.contains(&entry.key) && !now.contains(&entry.key) {
                     self.let_go(entry, &entry.key, what);
                 }
             }
         }
-        for entry in section(self.template, "Mappings").and_then(Node::entries).unwrap_or_default() {
+        for entry in section(self.template, "Mappings")
+            .and_then(Node::entries)
+            .unwrap_or_default()
+        {
             self.mapping(entry, &then.lookups, &now.lookups);
         }
         self.draft.entries.len() > before

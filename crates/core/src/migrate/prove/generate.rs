@@ -68,7 +68,9 @@ impl Mentioned {
         match value {
             Value::String(text) => self.text(path, "", text),
             Value::Number(number) => self.sizes.extend(number.as_u64()),
-            Value::Object(matcher) => matcher.iter().for_each(|(name, it)| self.matcher(path, name, it)),
+            Value::Object(matcher) => matcher
+                .iter()
+                .for_each(|(name, it)| self.matcher(path, name, it)),
             _ => {}
         }
     }
@@ -129,7 +131,11 @@ impl Mentioned {
     /// Whether the old rules name this way to make an object; those that name none mean every one.
     pub(super) fn names(&self, operation: Operation) -> bool {
         if self.event_names.is_empty() {
-            let single = [Operation::PutObject, Operation::PostObject, Operation::CopyObject];
+            let single = [
+                Operation::PutObject,
+                Operation::PostObject,
+                Operation::CopyObject,
+            ];
             return single.contains(&operation);
         }
         operation == Operation::GetObject || self.event_names.contains(operation.event_name())
@@ -139,11 +145,23 @@ impl Mentioned {
     fn likely(&self) -> Vec<String> {
         let mut keys = self.keys.clone();
         for prefix in &self.prefixes {
-            keys.extend([prefix.clone(), format!("{prefix}x"), format!("{prefix}/data.csv")]);
-            keys.extend(self.suffixes.iter().map(|suffix| format!("{prefix}x{suffix}")));
+            keys.extend([
+                prefix.clone(),
+                format!("{prefix}x"),
+                format!("{prefix}/data.csv"),
+            ]);
+            keys.extend(
+                self.suffixes
+                    .iter()
+                    .map(|suffix| format!("{prefix}x{suffix}")),
+            );
         }
         for suffix in &self.suffixes {
-            keys.extend([suffix.clone(), format!("a{suffix}"), format!("in/a{suffix}")]);
+            keys.extend([
+                suffix.clone(),
+                format!("a{suffix}"),
+                format!("in/a{suffix}"),
+            ]);
         }
         keys.insert("a".to_owned());
         keys.into_iter().filter(|key| !key.is_empty()).collect()
@@ -152,8 +170,8 @@ impl Mentioned {
 
 /// What makes a key hard to carry, all of them legal.
 const ODD: [&str; 18] = [
-    "\"", "\\", "\n", "\t", " ", "+", "%2F", "%", "é", "e\u{301}", "日本", "😀", "<key>", "${key}", "'", "*", "\u{1}",
-    "\u{7f}",
+    "\"", "\\", "\n", "\t", " ", "+", "%2F", "%", "é", "e\u{301}", "日本", "😀", "<key>", "${key}",
+    "'", "*", "\u{1}", "\u{7f}",
 ];
 
 /// One legal change of a key that a pattern may or may not see.
@@ -294,11 +312,15 @@ impl Generator {
     }
 
     fn upload(&mut self, key: String, operation: usize, bucket: usize) -> Upload {
-        let pick = |items: &[String], dice: &mut Dice| dice.pick(items).cloned().unwrap_or_default();
+        let pick =
+            |items: &[String], dice: &mut Dice| dice.pick(items).cloned().unwrap_or_default();
         Upload {
             bucket: self.buckets.get(bucket).cloned().unwrap_or_default(),
             key: cut(key),
-            operation: Operation::ALL.get(operation).copied().unwrap_or(Operation::PutObject),
+            operation: Operation::ALL
+                .get(operation)
+                .copied()
+                .unwrap_or(Operation::PutObject),
             size: self.dice.pick(&self.sizes).copied().unwrap_or(0),
             source_ip: pick(&self.addresses, &mut self.dice),
             account: pick(&self.accounts, &mut self.dice),
@@ -309,10 +331,22 @@ impl Generator {
     }
 
     fn key(&mut self) -> String {
-        let pool = if self.dice.one_in(3) { &self.near } else { &self.keys };
-        let mut key = self.dice.pick(pool).cloned().unwrap_or_else(|| "a".to_owned());
+        let pool = if self.dice.one_in(3) {
+            &self.near
+        } else {
+            &self.keys
+        };
+        let mut key = self
+            .dice
+            .pick(pool)
+            .cloned()
+            .unwrap_or_else(|| "a".to_owned());
         for _ in 0..self.dice.below(4) {
-            let places: Vec<usize> = key.char_indices().map(|(at, _)| at).chain([key.len()]).collect();
+            let places: Vec<usize> = key
+                .char_indices()
+                .map(|(at, _)| at)
+                .chain([key.len()])
+                .collect();
             let at = if self.dice.one_in(2) {
                 key.len()
             } else {

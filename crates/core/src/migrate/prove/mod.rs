@@ -100,7 +100,7 @@ pub struct Difference {
 }
 
 /// A failed call is tried beside every so many uploads.
-const UPLOADS_PER_FAILED_CALL: usize = 10;
+const UPLOADS_PER_FAILED_CALL: usize = 9;
 
 /// Uploads drawn for each that is held against both: some may be left out.
 const TRIES_PER_UPLOAD: usize = 20;
@@ -122,7 +122,12 @@ pub fn prove(old: &Side, new: &Side, trial: &Trial) -> Proof {
         failed_calls: 0,
         failed_calls_differ: 0,
         difference: None,
-        made_up: old.made_up.clone().into_iter().chain(new.made_up.clone()).collect(),
+        made_up: old
+            .made_up
+            .clone()
+            .into_iter()
+            .chain(new.made_up.clone())
+            .collect(),
         logged_elsewhere: arena.logged_elsewhere && !new.logs_objects(),
     };
     let mut worst = Worst::default();
@@ -138,7 +143,7 @@ pub fn prove(old: &Side, new: &Side, trial: &Trial) -> Proof {
         if trial.widened && !mentioned.names(upload.operation) {
             continue;
         }
-        if tries % UPLOADS_PER_FAILED_CALL == 0 {
+        if tries.is_multiple_of(UPLOADS_PER_FAILED_CALL) {
             let failed = Upload {
                 fails: true,
                 ..upload.clone()
@@ -151,8 +156,8 @@ pub fn prove(old: &Side, new: &Side, trial: &Trial) -> Proof {
         let buckets: Vec<String> = mentioned.buckets.iter().cloned().collect();
         let upload = arena.smallest(upload, &buckets, trial.strict);
         Difference {
-            old: arena.old(&upload),
-            new: arena.new(&upload),
+            old: arena.by_old(&upload),
+            new: arena.by_new(&upload),
             upload,
             count: worst.count,
         }
@@ -174,17 +179,17 @@ struct Arena<'a> {
 }
 
 impl Arena<'_> {
-    fn old(&self, upload: &Upload) -> Vec<Start> {
+    fn by_old(&self, upload: &Upload) -> Vec<Start> {
         self.old.starts(upload, self.place, self.logged_elsewhere)
     }
 
-    fn new(&self, upload: &Upload) -> Vec<Start> {
+    fn by_new(&self, upload: &Upload) -> Vec<Start> {
         self.new.starts(upload, self.place, self.logged_elsewhere)
     }
 
     /// Holds one upload against both sides and keeps the smallest for which they differ.
     fn hold(&self, upload: &Upload, strict: bool, proof: &mut Proof, worst: &mut Worst) {
-        let (old, new) = (self.old(upload), self.new(upload));
+        let (old, new) = (self.by_old(upload), self.by_new(upload));
         let differs = old != new;
         if upload.fails {
             proof.failed_calls += 1;
@@ -218,7 +223,7 @@ impl Arena<'_> {
             fails: false,
             record: None,
         };
-        let differs = |it: &Upload| (strict || !it.fails) && self.old(it) != self.new(it);
+        let differs = |it: &Upload| (strict || !it.fails) && self.by_old(it) != self.by_new(it);
         shrink::shrink(upload, &plain, buckets, differs)
     }
 }

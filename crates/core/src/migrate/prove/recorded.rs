@@ -16,9 +16,7 @@ pub fn recorded(text: &str, place: &Place) -> Result<Vec<Upload>, ProveError> {
     let document: Value = serde_json::from_str(text)
         .map_err(|e| ProveError::Recorded(format!("the recorded uploads are not JSON: {e}")))?;
     let uploads: Vec<Upload> = match (document.get("Records"), document.as_array()) {
-        (Some(Value::Array(records)), _) => {
-            records.iter().filter_map(Upload::of_record).collect()
-        }
+        (Some(Value::Array(records)), _) => records.iter().filter_map(Upload::of_record).collect(),
         (_, Some(runs)) => runs.iter().filter_map(|run| of_run(run, place)).collect(),
         _ => {
             return Err(ProveError::Recorded(

@@ -135,9 +135,10 @@ impl Side {
     }
 
     fn bucket(&mut self, name: String, properties: &Value) {
-        let enabled = properties
-            .get("NotificationConfiguration")
-            .and_then(|it| it.get("EventBridgeConfiguration")?.get("EventBridgeEnabled"));
+        let enabled = properties.get("NotificationConfiguration").and_then(|it| {
+            it.get("EventBridgeConfiguration")?
+                .get("EventBridgeEnabled")
+        });
         let sends = enabled.and_then(as_bool_loose) == Some(true);
         let known = self.buckets.entry(name).or_insert(false);
         *known |= sends;
@@ -147,7 +148,8 @@ impl Side {
     pub(crate) fn rule(&mut self, id: &str, properties: &Value) -> Result<(), ProveError> {
         let text = |name: &str| properties.get(name).and_then(Value::as_str);
         let is_off = text("State").is_some_and(|it| it == "DISABLED");
-        let is_default = text("EventBusName").is_none_or(|it| it == "default" || it.ends_with("event-bus/default"));
+        let is_default = text("EventBusName")
+            .is_none_or(|it| it == "default" || it.ends_with("event-bus/default"));
         let pattern = match properties.get("EventPattern") {
             Some(Value::String(text)) => text.clone(),
             Some(pattern) => pattern.to_string(),
@@ -162,7 +164,9 @@ impl Side {
         self.rules.push(Rule {
             name: text("Name").unwrap_or(id).to_owned(),
             pattern,
-            targets: targets.map(|it| Target::new(id, it)).collect::<Result<_, _>>()?,
+            targets: targets
+                .map(|it| Target::new(id, it))
+                .collect::<Result<_, _>>()?,
         });
         Ok(())
     }
@@ -191,7 +195,12 @@ impl Side {
     }
 
     /// Everything that an upload starts.
-    pub(super) fn starts(&self, upload: &Upload, place: &Place, logged_elsewhere: bool) -> Vec<Start> {
+    pub(super) fn starts(
+        &self,
+        upload: &Upload,
+        place: &Place,
+        logged_elsewhere: bool,
+    ) -> Vec<Start> {
         let mut events = Vec::new();
         for told in upload.told(place) {
             let is_logged = |it: &Trail| it.logs(&told.event_name, told.is_read, upload);
@@ -227,9 +236,10 @@ impl Target {
         };
         let transformer = target.get("InputTransformer").map(|it| {
             let paths = it.get("InputPathsMap").and_then(Value::as_object);
-            let paths = paths.into_iter().flatten().filter_map(|(name, path)| {
-                Some((name.clone(), path.as_str()?.to_owned()))
-            });
+            let paths = paths
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, path)| Some((name.clone(), path.as_str()?.to_owned())));
             let template = match it.get("InputTemplate") {
                 Some(Value::String(text)) => text.clone(),
                 Some(other) => other.to_string(),
@@ -268,7 +278,11 @@ impl Target {
         };
         Start {
             target: self.arn.clone(),
-            settings: self.settings.as_ref().map(Value::to_string).unwrap_or_default(),
+            settings: self
+                .settings
+                .as_ref()
+                .map(Value::to_string)
+                .unwrap_or_default(),
             input,
         }
     }
@@ -328,9 +342,14 @@ fn bucket_names(
         if resource.resource_type != BUCKET || !evaluator.conditions().holds(resource) {
             continue;
         }
-        let written = resource.properties.as_ref().and_then(|it| it.get("BucketName"));
+        let written = resource
+            .properties
+            .as_ref()
+            .and_then(|it| it.get("BucketName"));
         let name = match written {
-            Some(node) => evaluator.node(node)?.and_then(|it| it.as_str().map(str::to_owned)),
+            Some(node) => evaluator
+                .node(node)?
+                .and_then(|it| it.as_str().map(str::to_owned)),
             None => None,
         };
         names.insert(id.clone(), name.unwrap_or_else(|| id.to_lowercase()));

@@ -86,7 +86,10 @@ impl Trail {
             let is_data = fields
                 .iter()
                 .any(|it| it.name == "eventCategory" && it.holds("Data"));
-            is_data && fields.iter().all(|it| value(&it.name).is_some_and(|v| it.holds(v)))
+            is_data
+                && fields
+                    .iter()
+                    .all(|it| value(&it.name).is_some_and(|v| it.holds(v)))
         };
         self.is_logging
             && (self.basic.iter().any(by_basic) || self.advanced.iter().any(by_advanced))

@@ -330,5 +330,7 @@ fn envelope(place: &Place, time: Timestamp, record: &Value) -> String {
         resources: Vec::new(),
     };
     // A record is an object, and every object is a detail.
-    envelope.with_detail(&record.to_string()).unwrap_or_default()
+    envelope
+        .with_detail(&record.to_string())
+        .unwrap_or_default()
 }

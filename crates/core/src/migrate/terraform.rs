@@ -215,15 +215,20 @@ impl Work<'_> {
         translator.pattern(&node);
         let mut notes = std::mem::take(&mut translator.notes);
         let new = apply(pattern, &translator.draft.settle(source, &node));
-        let mut changes = vec![(rule.address.clone(), "event_pattern".to_owned(), json!(new))];
-        let mut text = format!(
-            "# {}\nevent_pattern = jsonencode({})\n",
-            rule.address,
-            hcl(&new)
-        );
-        for target in self.old.iter().filter(|it| is_target_of(it, rule)) {
-            target_changes(target, &rule.address, &mut text, &mut changes, &mut notes);
-        }
+        let mut targets = Targets {
+            rule: &rule.address,
+            text: format!(
+                "# {}\nevent_pattern = jsonencode({})\n",
+                rule.address,
+                hcl(&new)
+            ),
+            changes: vec![(rule.address.clone(), "event_pattern".to_owned(), json!(new))],
+            notes: Vec::new(),
+        };
+        let of_rule = self.old.iter().filter(|it| is_target_of(it, rule));
+        of_rule.for_each(|it| targets.target(it));
+        let Targets { text, changes, .. } = targets;
+        notes.append(&mut targets.notes);
         for note in &mut notes {
             note.span = None;
         }
@@ -344,7 +349,16 @@ impl Work<'_> {
         if text.contains("AWS::Lambda") || text.contains("AWS::DynamoDB") {
             return Some("it logs other things than objects too".to_owned());
         }
-        None
+        let mut side = Side::empty();
+        side.add_trail(&properties);
+        let is_watched =
+            |bucket: &str| self.watched.is_empty() || self.watched.iter().any(|it| it == bucket);
+        let strange = side
+            .logged_buckets()
+            .find(|it| !it.is_empty() && !is_watched(it))?;
+        Some(format!(
+            "it logs objects of {strange}, which no rule of this plan watches"
+        ))
     }
 
     fn remove(&mut self, address: &str, why: &str) {
@@ -361,85 +375,101 @@ fn is_target_of(target: &Resource, rule: &Resource) -> bool {
         && target.text("rule") == rule.text("name")
 }
 
-type Change = (String, String, Value);
+/// What becomes of the targets of one rule.
+struct Targets<'a> {
+    rule: &'a str,
+    text: String,
+    /// Address, name of the argument, and its new value.
+    changes: Vec<(String, String, Value)>,
+    notes: Vec<Note>,
+}
 
-fn target_changes(
-    target: &Resource,
-    rule: &str,
-    text: &mut String,
-    changes: &mut Vec<Change>,
-    notes: &mut Vec<Note>,
-) {
-    let mut translated = |path: &str| match moved(path) {
-        Moved::Same => path.to_owned(),
-        Moved::To(to, _) => {
-            let message = format!("{}: the input path `{path}` became `{to}`", target.address);
-            notes.push(Note::new(Kind::Changed, rule, None, message));
-            to
+impl Targets<'_> {
+    fn target(&mut self, target: &Resource) {
+        if let Some(path) = target.text("input_path") {
+            let to = json!(self.path(target, path));
+            self.text += &format!("# {}\ninput_path = {to}\n", target.address);
+            self.changes
+                .push((target.address.clone(), "input_path".to_owned(), to));
+            return;
         }
-        Moved::None(advice) => {
-            let message = format!(
-                "{}: the input path `{path}` has no twin in the direct event",
-                target.address
-            );
-            notes.push(Note::new(Kind::Refused, rule, None, message).advise(advice));
-            path.to_owned()
+        let transformer = target.values.get("input_transformer");
+        if let Some(transformer) = transformer.and_then(|it| it.get(0)) {
+            return self.transformer(target, transformer);
         }
-    };
-    if let Some(path) = target.text("input_path") {
-        let to = translated(path);
-        text.push_str(&format!(
-            "# {}\ninput_path = {}\n",
-            target.address,
-            json!(to)
-        ));
-        changes.push((target.address.clone(), "input_path".to_owned(), json!(to)));
-        return;
-    }
-    let Some(transformer) = target
-        .values
-        .get("input_transformer")
-        .and_then(|it| it.get(0))
-    else {
         if target.text("input").is_none() && !has_task(target) {
-            let message = format!(
-                "{}: the target receives the whole event, which has another form",
-                target.address
+            self.refuse(
+                format!(
+                    "{}: the target receives the whole event, which has another form",
+                    target.address
+                ),
+                "give it an input_transformer, then migrate",
             );
-            let advice = "give it an input_transformer, then migrate";
-            notes.push(Note::new(Kind::Refused, rule, None, message).advise(advice));
         }
-        return;
-    };
-    let template = transformer
-        .get("input_template")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let used = transform::Template::parse(template);
-    let used: Vec<&str> = used.placeholders().collect();
-    let mut paths = Map::new();
-    for (name, path) in transformer
-        .get("input_paths")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let path = path.as_str().unwrap_or_default();
-        let to = if used.contains(&name.as_str()) {
-            translated(path)
-        } else {
-            path.to_owned()
-        };
-        paths.insert(name.clone(), json!(to));
     }
-    let paths = Value::Object(paths);
-    text.push_str(&format!(
-        "# {}, in input_transformer\ninput_paths = {}\n",
-        target.address,
-        hcl(&paths.to_string())
-    ));
-    let new = json!([{"input_paths": paths, "input_template": template}]);
-    changes.push((target.address.clone(), "input_transformer".to_owned(), new));
+
+    fn refuse(&mut self, message: String, advice: &str) {
+        let note = Note::new(Kind::Refused, self.rule, None, message);
+        self.notes.push(note.advise(advice));
+    }
+
+    fn path(&mut self, target: &Resource, path: &str) -> String {
+        match moved(path) {
+            Moved::Same => path.to_owned(),
+            Moved::To(to, how) => {
+                let message = format!("{}: the input path `{path}` became `{to}`", target.address);
+                self.notes
+                    .push(Note::new(Kind::Changed, self.rule, None, message));
+                let how = how.map(|how| Note::new(Kind::Differs, self.rule, None, how));
+                self.notes.extend(how);
+                to
+            }
+            Moved::None(advice) => {
+                let message = format!(
+                    "{}: the input path `{path}` has no twin in the direct event",
+                    target.address
+                );
+                self.refuse(message, advice);
+                path.to_owned()
+            }
+        }
+    }
+
+    fn transformer(&mut self, target: &Resource, transformer: &Value) {
+        let template = transformer.get("input_template").and_then(Value::as_str);
+        let template = template.unwrap_or_default();
+        let parsed = transform::Template::parse(template);
+        let used: Vec<&str> = parsed.placeholders().collect();
+        let has_event =
+            |it: &&&str| it.starts_with("aws.events.event") && !it.ends_with("ingestion-time");
+        if let Some(name) = used.iter().find(has_event) {
+            let message = format!("{}: the input template has <{name}>", target.address);
+            self.refuse(
+                message,
+                "the event has another form on the direct road: write the input from bucket and key",
+            );
+        }
+        let mut paths = Map::new();
+        let written = transformer.get("input_paths").and_then(Value::as_object);
+        for (name, path) in written.into_iter().flatten() {
+            let path = path.as_str().unwrap_or_default();
+            let to = if used.contains(&name.as_str()) {
+                self.path(target, path)
+            } else {
+                path.to_owned()
+            };
+            paths.insert(name.clone(), json!(to));
+        }
+        let paths = Value::Object(paths);
+        self.text += &format!(
+            "# {}, in input_transformer\ninput_paths = {}\n",
+            target.address,
+            hcl(&paths.to_string())
+        );
+        let new = json!([{"input_paths": paths, "input_template": template}]);
+        self.changes
+            .push((target.address.clone(), "input_transformer".to_owned(), new));
+    }
 }
 
 fn has_task(target: &Resource) -> bool {

@@ -614,6 +614,17 @@ fn a_plan_gets_what_to_write_instead_and_proves() {
     let proof = prove(&old, &new, &trial(10_000));
     assert_eq!(proof.difference, None);
     assert!(proof.starting > 100);
+    let more = PLAN.replace(
+        "\"arn:aws:s3:::in/\"",
+        "\"arn:aws:s3:::in/\", \"arn:aws:s3:::audited/\"",
+    );
+    let done = terraform::suggest(&more, Options::default()).unwrap();
+    assert!(!done.text.contains("take out"), "{}", done.text);
+    assert!(
+        done.notes
+            .iter()
+            .any(|it| it.kind == Kind::Left && it.message.contains("audited"))
+    );
     let refused = PLAN.replace(
         "\\\"eventName\\\":[\\\"PutObject\\\"]",
         "\\\"userIdentity\\\":{\\\"arn\\\":[\\\"x\\\"]}",

@@ -189,6 +189,12 @@ impl Side {
         self.trails.push(Trail::new(properties));
     }
 
+    /// Names of the buckets whose objects the trails of this side log.
+    pub(crate) fn logged_buckets(&self) -> impl Iterator<Item = &str> {
+        let prefixes = self.trails.iter().flat_map(Trail::prefixes);
+        prefixes.map(|it| it.split('/').next().unwrap_or_default())
+    }
+
     /// Whether a trail of this side logs objects at all.
     pub(super) fn logs_objects(&self) -> bool {
         self.trails.iter().any(Trail::logs_objects)

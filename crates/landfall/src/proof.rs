@@ -136,9 +136,9 @@ fn differ(proof: &Proof, difference: &Difference) -> String {
     };
     let with_settings = but_for_settings(&difference.old) == but_for_settings(&difference.new);
     format!(
-        "the templates differ for {} of {} uploads; the smallest:\n  {}\n  old: {}\n  new: {}\n",
+        "the templates differ for {} uploads of {} that were tried; the smallest:\n  {}\n  old: {}\n  new: {}\n",
         difference.count,
-        proof.uploads + proof.failed_calls,
+        proof.uploads,
         named(upload),
         started(&difference.old, with_settings),
         started(&difference.new, with_settings)

@@ -10,6 +10,7 @@ use super::*;
 const APPLICATION: &str = include_str!("fixtures/application.yaml");
 const LONG_FORM: &str = include_str!("fixtures/long_form.json");
 const SEVERAL: &str = include_str!("fixtures/several.yaml");
+const SYNTHESISED: &str = include_str!("fixtures/synthesised.json");
 const PLAN: &str = include_str!("fixtures/plan.json");
 const DIRECT: &str = include_str!("../../../../examples/direct/application.yaml");
 
@@ -116,7 +117,7 @@ fn comments_of_what_stays_stay() {
 
 #[test]
 fn migrating_twice_changes_nothing_the_second_time() {
-    for text in [APPLICATION, LONG_FORM, SEVERAL, DIRECT] {
+    for text in [APPLICATION, LONG_FORM, SEVERAL, SYNTHESISED, DIRECT] {
         let once = migrated(text);
         let twice = migrated(&once.text);
         assert_eq!(twice.text, once.text);
@@ -127,7 +128,7 @@ fn migrating_twice_changes_nothing_the_second_time() {
 
 #[test]
 fn what_no_edit_touches_stays_byte_for_byte() {
-    for text in [APPLICATION, LONG_FORM, SEVERAL] {
+    for text in [APPLICATION, LONG_FORM, SEVERAL, SYNTHESISED] {
         let done = migrated(text);
         let mut rest = done.text.as_str();
         for piece in untouched(text, &done.edits) {
@@ -197,6 +198,32 @@ impl Pipe for serde_json::Value {
 }
 
 #[test]
+fn a_synthesised_template_moves() {
+    let done = migrated(SYNTHESISED);
+    let new = tree(&done.text);
+    assert_eq!(
+        new["Resources"]["InWritten3C"]["Properties"]["EventPattern"]["detail"],
+        serde_json::json!({
+            "reason": ["CompleteMultipartUpload", "CopyObject", "PutObject"],
+            "bucket": {"name": [{"Ref": "InE8A1"}]},
+            "object": {"key": ["in/done.txt"]},
+        })
+    );
+    let ids: Vec<&String> = new["Resources"].as_object().unwrap().keys().collect();
+    assert_eq!(ids, ["InE8A1", "InWritten3C", "ClusterEB", "CDKMetadata"]);
+    for section in ["Conditions", "Parameters", "Rules"] {
+        assert_eq!(
+            new[section],
+            tree(SYNTHESISED)[section],
+            "what was unused before is none of this"
+        );
+    }
+    // A bucket without any properties gets them in the indentation of its neighbours.
+    let properties = "\n   \"Properties\": {\n    \"NotificationConfiguration\": {\n     \"EventBridgeConfiguration\"";
+    assert!(done.text.contains(properties), "{}", done.text);
+}
+
+#[test]
 fn several_rules_selectors_and_spellings_move() {
     let done = migrated(SEVERAL);
     assert_eq!(done.moved, ["FirstRule", "SecondRule"]);
@@ -258,7 +285,7 @@ fn several_rules_selectors_and_spellings_move() {
 
 #[test]
 fn the_fixtures_prove_over_ten_thousand_uploads() {
-    for text in [APPLICATION, LONG_FORM, SEVERAL] {
+    for text in [APPLICATION, LONG_FORM, SEVERAL, SYNTHESISED] {
         let proof = proof(text, &migrated(text).text, &trial(10_000));
         assert_eq!(proof.difference, None);
         assert_eq!(proof.uploads, 10_000);

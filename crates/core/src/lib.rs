@@ -6,11 +6,13 @@
 pub mod api;
 pub mod arn;
 pub mod caller;
+pub mod check;
 pub mod clock;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod migrate;
 pub mod policy;
 pub mod retry;
 pub mod task;

@@ -202,6 +202,15 @@ pub const CLOUDTRAIL_EVENTS_PER_TURN_MAX: usize = 256;
 /// Bits of the keys that sign digest files.
 pub const CLOUDTRAIL_KEY_BITS: usize = 2_048;
 
+// --- Proofs of a migration ------------------------------------------------------------------------------------
+
+/// Uploads of one proof, generated or recorded (Landfall's own bound).
+pub const PROVE_RECORDED_MAX: usize = 1_000_000;
+/// Bytes of a file of recorded uploads, unpacked (Landfall's own bound).
+pub const PROVE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Uploads that a proof generates unless told otherwise.
+pub const PROVE_UPLOADS_DEFAULT: usize = 10_000;
+
 // --- Containers -----------------------------------------------------------------------------------------------
 
 /// One piece of a container's output line; longer lines come in pieces.

@@ -1,10 +1,14 @@
 //! The one binary: commands, configuration, wiring, signals. Decides nothing itself.
 
+mod check;
 mod cli;
 mod client;
 mod deploy;
+mod draw;
 mod image;
 mod late_runtime;
+mod migrate;
+mod proof;
 mod runs;
 mod serve;
 mod system;
@@ -39,6 +43,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(args) => up::run(args).await,
         Command::Deploy(args) => deploy::run(args).await,
         Command::Runs(args) => runs::run(args).await,
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Image {
             command: ImageCommand::Load(args),
         } => image::load(args).await,

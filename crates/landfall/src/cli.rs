@@ -278,7 +278,6 @@ pub struct ProofArgs {
     #[arg(
         long,
         value_name = "NAME",
-        requires = "prove",
         env = "AWS_DEFAULT_REGION",
         default_value = "us-east-1"
     )]

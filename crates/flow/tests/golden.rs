@@ -188,9 +188,10 @@ async fn what_is_written_has_the_form_of_the_newest_golden_file() {
     };
     panic!(
         "the stored form differs from tests/golden/{0}.store:\n{difference}\n\n\
-         If {0} was released, a changed record needs a new version: keep the old type, let the new one name it as its \
-         `Previous`, and add the next golden file from\n  {store}\n  {answers}\n\
-         If nothing was released since {0} was made, or the scenario alone has grown, take those over as {0}.",
+         If nothing was released since {0} was made, take the files below over as {0}.\n\
+         If {0} was released, it stays as it is and they become the next golden file. A record whose form changed \
+         needs a new version then: keep the old type and let the new one name it as its `Previous`.\n  \
+         {store}\n  {answers}",
         newest.name
     );
 }
@@ -249,15 +250,16 @@ fn declared(text: &str) -> Vec<&str> {
 }
 
 fn declared_in_line(line: &str) -> Option<&str> {
-    let by_macro = line
-        .strip_prefix("crate::record!(")
-        .or_else(|| line.strip_prefix("record!("));
-    if let Some(inside) = by_macro {
-        return inside.split_once(" in ").map(|it| it.0);
+    if line.starts_with("//") {
+        return None;
     }
-    let (the_trait, name) = line.strip_prefix("impl ")?.split_once(" for ")?;
-    let is_record = the_trait == "Record" || the_trait.ends_with("::Record");
-    is_record.then(|| name.trim_end_matches(" {"))
+    if let Some((_, inside)) = line.split_once("record!(") {
+        let declared = inside.split_once(" in ").map(|it| it.0);
+        return Some(declared.unwrap_or_else(|| panic!("cannot read the declaration {line}")));
+    }
+    let (before, behind) = line.split_once("Record for ")?;
+    let is_record = before.starts_with("impl") && before.ends_with([' ', ':']);
+    is_record.then(|| behind.trim_end_matches(" {"))
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

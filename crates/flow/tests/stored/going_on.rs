@@ -24,7 +24,7 @@ use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState};
 use serde_json::json;
 
 use super::house::{House, bytes, caller, request};
-use super::scenario::stack_is;
+use super::scenario::{IN_FLIGHT, stack_is};
 
 /// Opens a stored day and sees it through.
 pub async fn see_through(state: MemoryState, now: Timestamp) {
@@ -90,7 +90,12 @@ async fn containers(view: &View<'_>) -> FakeRuntime {
 
 /// The one that waited starts, those that ran are watched again, the one that was to stop is told so again.
 async fn tasks(house: &House) {
-    let starts = house.runtime.wait_for_starts(3).await;
+    house
+        .until("three containers", |house| {
+            house.runtime.starts().len() == 3
+        })
+        .await;
+    let starts = house.runtime.starts();
     let waited = starts.iter().find(|spec| spec.image == "app:1").unwrap();
     let all: Vec<TaskRecord> = house.flow.view().all(&Key::new("task")).unwrap();
     let of = |container: &str| {
@@ -258,13 +263,14 @@ async fn bodies(house: &House, queue: &'static str) -> Vec<String> {
     bodies
 }
 
-/// Messages come out at their times, and do not come back once they are deleted.
+/// Messages come out at their times, the handle of a former receive is good, and what is deleted does not come back.
 async fn messages(house: &House) {
     assert_eq!(bodies(house, "work").await, ["visible"]);
+    let show = json!({"QueueUrl": "work", "ReceiptHandle": IN_FLIGHT, "VisibilityTimeout": 0});
+    house.lend(queues::change_visibility, show).await;
+    assert_eq!(bodies(house, "work").await, ["in flight"]);
     house.later(900_000);
     assert_eq!(bodies(house, "work").await, ["delayed"]);
-    house.later(12 * 3_600_000);
-    assert_eq!(bodies(house, "work").await, ["in flight"]);
     house.later(12 * 3_600_000);
     let none: [&str; 0] = [];
     assert_eq!(bodies(house, "work").await, none);

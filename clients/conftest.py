@@ -79,7 +79,7 @@ class Server:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
-            region_name=REGION,
+            region_name=options.pop("region_name", REGION),
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=config,

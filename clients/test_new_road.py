@@ -1,100 +1,32 @@
 """The whole road with the stock AWS CLI: the example's stacks deploy, start one container, change, and go away."""
 
 import json
-import time
 
 import pytest
 
-from conftest import (
-    ACCOUNT,
-    ENVIRONMENT_IN_HEX,
-    EXAMPLES,
-    REGION,
-    decode_environment,
-    empty_bucket,
-    wait_until,
+from conftest import ENVIRONMENT_IN_HEX, empty_bucket, wait_until
+from sample import (
+    APPLICATION_PARAMETERS,
+    IMAGE,
+    LOG_GROUP,
+    MARKER,
+    NETWORK_PARAMETERS,
+    container_environment,
+    copy,
+    deploy,
+    object_key,
+    task_arns,
+    wait_for_stopped,
 )
-
-IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sample/csv-batch:1"
-LOG_GROUP = "/ecs/sample/dev/csv-batch"
-MARKER = "test/aaa/complete.txt"
-NETWORK_PARAMETERS = ["EnvironmentName=dev"]
-APPLICATION_PARAMETERS = [
-    "EnvironmentName=dev",
-    "OrganizationName=sample",
-    "AppName=csv-batch",
-    "AppImageTag=1",
-    "SubnetIds=/sample/dev/subnet-ids",
-]
-
-
-# The CLI names its change set after the second: two deployments in one second collide, on AWS too.
-last_deployment = [0]
-
-
-def deploy(server, stack, template, parameters):
-    wait_until(lambda: int(time.time()) > last_deployment[0], "the next second")
-    last_deployment[0] = int(time.time()) + 1
-    return server.aws(
-        "cloudformation",
-        "deploy",
-        f"--stack-name={stack}",
-        f"--template-file={EXAMPLES / 'direct' / template}",
-        "--capabilities=CAPABILITY_NAMED_IAM",
-        "--no-fail-on-empty-changeset",
-        "--parameter-overrides",
-        *parameters,
-    )
 
 
 @pytest.fixture(scope="module")
 def stacks(own_server, busybox_archive):
     archive = busybox_archive(IMAGE, *ENVIRONMENT_IN_HEX)
     own_server.landfall("image", "load", archive)
-    deploy(own_server, "sample-network", "network.yaml", NETWORK_PARAMETERS)
-    deploy(own_server, "sample-application", "application.yaml", APPLICATION_PARAMETERS)
+    deploy(own_server, "sample-network", "direct/network.yaml", NETWORK_PARAMETERS)
+    deploy(own_server, "sample-application", "direct/application.yaml", APPLICATION_PARAMETERS)
     return own_server
-
-
-def task_arns(server):
-    ecs = server.client("ecs")
-    arns = []
-    for status in ("RUNNING", "STOPPED"):
-        answer = ecs.list_tasks(cluster="sample-ecs", desiredStatus=status)
-        arns.extend(answer["taskArns"])
-    return arns
-
-
-def described(server):
-    arns = task_arns(server)
-    if not arns:
-        return []
-    return server.client("ecs").describe_tasks(cluster="sample-ecs", tasks=arns)["tasks"]
-
-
-def wait_for_stopped(server, count):
-    def probe():
-        stopped = [task for task in described(server) if task["lastStatus"] == "STOPPED"]
-        return stopped if len(stopped) >= count else None
-
-    return wait_until(probe, f"{count} stopped tasks")
-
-
-def object_key(task):
-    variables = task["overrides"]["containerOverrides"][0]["environment"]
-    return {variable["name"]: variable["value"] for variable in variables}["OBJECT_KEY"]
-
-
-def container_environment(server, task):
-    stream = f"csv-batch/app/{task['taskArn'].rsplit('/', 1)[-1]}"
-    events = server.client("logs").get_log_events(
-        logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True
-    )["events"]
-    return decode_environment([event["message"] for event in events])
-
-
-def copy(server, text, key):
-    server.aws("s3", "cp", "-", f"s3://sample-bucket/{key}", stdin=text)
 
 
 def test_1_the_stacks_made_what_the_templates_say(stacks):
@@ -157,14 +89,14 @@ def test_3_the_ledger_knows_the_marker_and_the_others(stacks):
 
 
 def test_4_nothing_to_change_is_no_error(stacks):
-    done = deploy(stacks, "sample-application", "application.yaml", APPLICATION_PARAMETERS)
+    done = deploy(stacks, "sample-application", "direct/application.yaml", APPLICATION_PARAMETERS)
     assert "No changes to deploy" in done.stdout + done.stderr
 
 
 def test_5_an_update_changes_the_prefix(stacks):
     before = len(task_arns(stacks))
     parameters = [*APPLICATION_PARAMETERS, "CompletionKeyPrefix=new/done"]
-    deploy(stacks, "sample-application", "application.yaml", parameters)
+    deploy(stacks, "sample-application", "direct/application.yaml", parameters)
     rule = stacks.client("events").describe_rule(Name="sample-events")
     pattern = json.loads(rule["EventPattern"])
     assert pattern["detail"]["object"]["key"] == [{"prefix": "new/done"}]

@@ -11,16 +11,16 @@ pub trait Ids: Send + Sync + 'static {
         self.fill(&mut b);
         b[6] = (b[6] & 0x0f) | 0x40;
         b[8] = (b[8] & 0x3f) | 0x80;
-        let h = hex::encode(b);
-        let part = |from: usize, to: usize| h.get(from..to).unwrap_or_default().to_owned();
-        format!(
-            "{}-{}-{}-{}-{}",
-            part(0, 8),
-            part(8, 12),
-            part(12, 16),
-            part(16, 20),
-            part(20, 32)
-        )
+        let mut text = String::with_capacity(36);
+        for (at, byte) in b.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for digit in [byte >> 4, byte & 0x0f] {
+                text.extend(char::from_digit(u32::from(digit), 16));
+            }
+        }
+        text
     }
 
     /// `count` random bytes as lower-case hex (twice as many characters).

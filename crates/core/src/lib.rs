@@ -6,15 +6,18 @@
 pub mod api;
 pub mod arn;
 pub mod caller;
+pub mod check;
 pub mod clock;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod migrate;
 pub mod policy;
 pub mod retry;
 pub mod task;
 pub mod template;
+pub mod trail;
 pub mod transform;
 
 /// Stops the process with a reason when an invariant of the code itself is broken.

@@ -18,6 +18,10 @@ pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const API_BODY_SECONDS_MAX: u64 = 60;
 /// Connections open at once; the next one waits.
 pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
+/// How long a thread that serves connections stays awake for the next request.
+pub const HTTP_WATCH_MICROS: u64 = 150;
+/// Threads that serve connections at least.
+pub const HTTP_LANES_MIN: usize = 2;
 /// Header lines of one request.
 pub const HTTP_HEADERS_MAX: usize = 128;
 /// Seconds in which the head of a request must arrive, and a kept connection stays idle.
@@ -152,6 +156,60 @@ pub const CLOUDFORMATION_RESOURCES_PER_COMMIT_MAX: usize = 8;
 pub const CLOUDFORMATION_PAGE_ITEMS_MAX: usize = 100;
 /// Subnets that one `Fn::Cidr` can cut.
 pub const CLOUDFORMATION_CIDR_BLOCKS_MAX: u32 = 256;
+
+// --- AWS CloudTrail -------------------------------------------------------------------------------------------
+
+/// Trails of an account in one region; a multi-region trail counts in each.
+pub const CLOUDTRAIL_TRAILS_MAX: usize = 5;
+/// Event selectors of a trail.
+pub const CLOUDTRAIL_SELECTORS_MAX: usize = 5;
+/// Data resources over all basic event selectors of a trail.
+pub const CLOUDTRAIL_DATA_RESOURCES_MAX: usize = 250;
+/// Values over all advanced event selectors of a trail.
+pub const CLOUDTRAIL_ADVANCED_VALUES_MAX: usize = 500;
+/// Shortest name of a trail.
+pub const CLOUDTRAIL_NAME_CHARS_MIN: usize = 3;
+/// Longest name of a trail.
+pub const CLOUDTRAIL_NAME_CHARS_MAX: usize = 128;
+/// Longest prefix of the keys of log files.
+pub const CLOUDTRAIL_PREFIX_CHARS_MAX: usize = 200;
+/// Tags of a trail.
+pub const CLOUDTRAIL_TAGS_MAX: usize = 50;
+/// Records that are larger do not go on the event bus.
+pub const CLOUDTRAIL_EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Age of an event in the event history.
+pub const CLOUDTRAIL_HISTORY_MILLIS_MAX: i64 = 90 * 24 * 3_600 * 1_000;
+/// Events of all accounts and regions in the event history; the oldest goes first (Landfall's own bound).
+pub const CLOUDTRAIL_HISTORY_EVENTS_MAX: usize = 10_000;
+/// Events of one LookupEvents.
+pub const CLOUDTRAIL_LOOKUP_EVENTS_MAX: usize = 50;
+/// Records wait so long for others to share a log file (AWS: about five minutes).
+pub const CLOUDTRAIL_FLUSH_MILLIS: i64 = 2_000;
+/// Records of one log file.
+pub const CLOUDTRAIL_FILE_RECORDS_MAX: usize = 5_000;
+/// Bytes of a log file before compression; the record that crosses the line is the last.
+pub const CLOUDTRAIL_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A digest file is written so often when there is nothing new to list; with news, each delivery has one.
+pub const CLOUDTRAIL_DIGEST_MILLIS_MAX: i64 = 3_600 * 1_000;
+/// Pause before a failed delivery of log files is tried again.
+pub const CLOUDTRAIL_RETRY_MILLIS: i64 = 30_000;
+/// Age of a record before its delivery is given up.
+pub const CLOUDTRAIL_RECORD_MILLIS_MAX: i64 = 30 * 24 * 3_600 * 1_000;
+/// Outdated records that one failed delivery drops.
+pub const CLOUDTRAIL_RECORDS_DROPPED_MAX: usize = 5_000;
+/// Delayed events put on the bus in one turn of the loop.
+pub const CLOUDTRAIL_EVENTS_PER_TURN_MAX: usize = 256;
+/// Bits of the keys that sign digest files.
+pub const CLOUDTRAIL_KEY_BITS: usize = 2_048;
+
+// --- Proofs of a migration ------------------------------------------------------------------------------------
+
+/// Uploads of one proof, generated or recorded (Landfall's own bound).
+pub const PROVE_RECORDED_MAX: usize = 1_000_000;
+/// Bytes of a file of recorded uploads, unpacked (Landfall's own bound).
+pub const PROVE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Uploads that a proof generates unless told otherwise.
+pub const PROVE_UPLOADS_DEFAULT: usize = 10_000;
 
 // --- Containers -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use landfall_pattern::Matcher;
 
 use crate::route::BusKey;
+use crate::trail::Waiting;
 
 /// Shortcuts past reads of the store.
 pub struct Caches {
@@ -20,11 +21,13 @@ pub struct Caches {
     pub(crate) placed: usize,
     /// Tasks may wait for a place.
     pub(crate) tasks_waiting: bool,
+    /// What waits for trails.
+    pub(crate) trails: Waiting,
 }
 
 impl Caches {
     /// At a start anything may be waiting.
-    pub fn at_start() -> Self {
+    pub(crate) fn at_start(trails: Waiting) -> Self {
         Self {
             matchers: HashMap::new(),
             events_waiting: true,
@@ -32,6 +35,7 @@ impl Caches {
             deliveries_due: Some(0),
             placed: 0,
             tasks_waiting: true,
+            trails,
         }
     }
 
@@ -55,5 +59,6 @@ impl Caches {
         self.events_waiting = true;
         self.tasks_waiting = true;
         self.deliveries_due = Some(retry_at_millis);
+        self.trails.doubt(retry_at_millis);
     }
 }

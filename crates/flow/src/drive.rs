@@ -8,6 +8,7 @@ mod gate;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use landfall_core::clock::Clock;
 use landfall_core::error::ApiError;
@@ -19,6 +20,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use self::decider::{Decider, Job};
 use self::gate::Gate;
+use crate::trail::{self, Watch};
 use crate::tx::{Tx, View};
 
 /// What a flow is made of.
@@ -50,6 +52,7 @@ struct Inner {
     gate: Gate,
     handle: Handle,
     waiters: Mutex<HashMap<String, Arc<Notify>>>,
+    trails: Arc<Watch>,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -80,13 +83,15 @@ impl Pending {
 impl Flow {
     /// Starts the loop over a state and goes on where it stopped. Must be called inside a tokio runtime.
     pub fn open(parts: FlowParts) -> Result<Self, ApiError> {
-        let gate = Gate::new(Decider::new(&parts)?);
+        let trails = Arc::new(Watch::default());
+        let gate = Gate::new(Decider::new(&parts, &trails)?);
         let flow = Self {
             inner: Arc::new(Inner {
                 parts,
                 gate,
                 handle: Handle::current(),
                 waiters: Mutex::default(),
+                trails,
                 failure: watch::Sender::new(None),
             }),
         };
@@ -106,8 +111,12 @@ impl Flow {
         decide: impl FnOnce(&mut Tx<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let (sender, receiver) = oneshot::channel();
+        let call = trail::ongoing();
         let job: Job = Box::new(move |tx| {
-            let decided = tx.attempt(decide);
+            let decided = match call {
+                Some(call) => call.decide(tx, decide),
+                None => tx.attempt(decide),
+            };
             Box::new(move |committed| {
                 let answer = match committed {
                     Ok(()) => decided,
@@ -178,6 +187,22 @@ impl Flow {
         if let Some(notify) = waiters.get(name) {
             notify.notify_waiters();
         }
+    }
+
+    /// Which trails look at what.
+    pub(crate) fn trails(&self) -> &Watch {
+        &self.inner.trails
+    }
+
+    /// Whether any trail looks at data events, so that calls on objects must be described.
+    pub fn records_data(&self) -> bool {
+        self.inner.trails.look_at_data()
+    }
+
+    /// Lets what trails record appear so much later, as on AWS.
+    pub fn delay_trails(&self, delay: Duration) {
+        let millis = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        self.inner.trails.set_delay_millis(millis);
     }
 
     /// The runtime on which effects run.

@@ -1,6 +1,6 @@
 //! The road of one object: every verb of the pipeline as a decision over a transaction, and the loop that commits.
 //!
-//! Read the rooms in this order: `land` (an object arrives), `route` (its event meets the rules), `deliver` (a match
+//! Read the rooms in this order: `land` (an object arrives), `trail` (its call is recorded, on the old road), `route` (its event meets the rules), `deliver` (a match
 //! becomes an attempt), `run` (an attempt becomes a container), `keep` (the resources they lean on), `build` (stacks
 //! create all of these), `tell` (what became of each object). Never parses or writes the bytes of a protocol.
 
@@ -16,6 +16,7 @@ pub mod record;
 pub mod route;
 pub mod run;
 pub mod tell;
+pub mod trail;
 pub mod tx;
 
 pub use drive::{Flow, FlowParts};

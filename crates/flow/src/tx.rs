@@ -13,6 +13,7 @@ use landfall_store::{Batch, ContentId, Direction, Scan, Space, State, StoreError
 use crate::caches::Caches;
 use crate::key::Key;
 use crate::record::Record;
+use crate::trail::{Said, TrailKey};
 
 /// Work for the world outside, done only after the commit that asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum Effect {
     BuildStack(String),
     /// Remove object bytes that no committed record names any more.
     RemoveContent(ContentId),
+    /// Write the log files of a trail.
+    DeliverTrail(TrailKey),
     /// Something changed under this name: wake those who wait for it (a long poll on a queue).
     Wake(String),
 }
@@ -146,6 +149,8 @@ pub struct Tx<'a> {
     /// Numbers for things that must be ordered (events, versions): strictly rising over the life of the store.
     sequence: &'a mut u64,
     pub(crate) caches: &'a mut Caches,
+    /// What the call that is being decided says of itself, when it is recorded.
+    pub(crate) said: Option<Said>,
 }
 
 enum Undo {
@@ -181,6 +186,7 @@ impl<'a> Tx<'a> {
             effects: Vec::new(),
             sequence,
             caches,
+            said: None,
         }
     }
 

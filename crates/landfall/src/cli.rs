@@ -34,6 +34,15 @@ pub enum Command {
     Deploy(DeployArgs),
     /// Show what became of each object that a rule matched.
     Runs(RunsArgs),
+    /// Move a template from CloudTrail's events to S3's own: prints the new template, reports on standard error.
+    ///
+    /// Exit status: 0 everything was moved (and proven), 1 the template cannot be read, 3 a rule was refused and left as
+    /// it was, 4 the proof found a difference.
+    Migrate(MigrateArgs),
+    /// Look for faults in templates that deploy and then do nothing, or something else than was meant.
+    ///
+    /// Exit status: 0 no errors (there may be warnings), 1 a file cannot be opened, 3 errors were found.
+    Check(CheckArgs),
     /// Load container images, or list them.
     Image {
         /// What to do.
@@ -97,6 +106,14 @@ pub struct ServeArgs {
         value_name = "ID:SECRET"
     )]
     pub credentials: Vec<String>,
+    /// Let events and log files of CloudTrail come so many seconds later, as on AWS, where it takes minutes.
+    #[arg(
+        long,
+        env = "LANDFALL_CLOUDTRAIL_DELAY",
+        default_value_t = 0,
+        value_name = "SECONDS"
+    )]
+    pub cloudtrail_delay: u64,
 }
 
 /// Arguments of `up`.
@@ -189,4 +206,103 @@ pub struct ImageListArgs {
     /// Where the server is.
     #[command(flatten)]
     pub endpoint: Endpoint,
+}
+
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// A CloudFormation template (YAML or JSON), or a Terraform plan as `terraform show -json` prints it.
+    #[arg(value_name = "TEMPLATE")]
+    pub template: PathBuf,
+    /// Print what changes as a unified diff instead of the new template.
+    #[arg(long)]
+    pub diff: bool,
+    /// Write the new template into this file instead of printing it.
+    #[arg(long, value_name = "FILE", conflicts_with = "in_place")]
+    pub to: Option<PathBuf>,
+    /// Write the new template over the old one.
+    #[arg(long)]
+    pub in_place: bool,
+    /// Start on every way to make an object, whatever calls the rules named.
+    #[arg(long)]
+    pub widen: bool,
+    /// Leave trails and their log buckets in place.
+    #[arg(long)]
+    pub keep_trail: bool,
+    /// How to print: the template and the report apart, or both as one JSON document.
+    #[arg(long, value_enum, default_value = "table")]
+    pub output: Output,
+    /// Hold the old and the new template against the same uploads and compare the tasks that they start.
+    #[arg(long)]
+    pub prove: bool,
+    /// What to prove with.
+    #[command(flatten)]
+    pub proof: ProofArgs,
+}
+
+/// What to prove with.
+#[derive(Debug, Args)]
+pub struct ProofArgs {
+    /// Compare with this template instead of the one that migrating gives.
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    pub against: Option<PathBuf>,
+    /// Value of a parameter; those without one and without a default get a made-up one.
+    #[arg(
+        short,
+        long = "parameter",
+        value_name = "NAME=VALUE",
+        requires = "prove"
+    )]
+    pub parameters: Vec<String>,
+    /// Uploads that happened: a CloudTrail log file (also gzipped), or what `landfall runs --output json` prints.
+    #[arg(long = "uploads", value_name = "FILE", requires = "prove")]
+    pub recorded: Vec<PathBuf>,
+    /// How many uploads to generate.
+    #[arg(long, value_name = "N", requires = "prove", default_value_t = landfall_core::limits::PROVE_UPLOADS_DEFAULT)]
+    pub count: usize,
+    /// What the uploads are drawn from; the same seed gives the same ones.
+    #[arg(long, value_name = "N", requires = "prove", default_value_t = 1)]
+    pub seed: u64,
+    /// Count calls that fail too, of which only CloudTrail tells.
+    #[arg(long, requires = "prove")]
+    pub strict: bool,
+    /// Account of the stack.
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "prove",
+        default_value = "000000000000"
+    )]
+    pub account: String,
+    /// Region of the stack.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "prove",
+        env = "AWS_DEFAULT_REGION",
+        default_value = "us-east-1"
+    )]
+    pub region: String,
+}
+
+/// How `check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckOutput {
+    /// Drawn on the source, for people.
+    Text,
+    /// JSON for programs.
+    Json,
+    /// SARIF 2.1.0 for code scanning.
+    Sarif,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// CloudFormation templates, YAML or JSON.
+    #[arg(required = true, value_name = "TEMPLATE")]
+    pub templates: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: CheckOutput,
 }

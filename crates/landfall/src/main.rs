@@ -1,10 +1,14 @@
 //! The one binary: commands, configuration, wiring, signals. Decides nothing itself.
 
+mod check;
 mod cli;
 mod client;
 mod deploy;
+mod draw;
 mod image;
 mod late_runtime;
+mod migrate;
+mod proof;
 mod runs;
 mod serve;
 mod system;
@@ -15,17 +19,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{Cli, Command, ImageCommand};
 
-/// A lone change is committed on the worker that brings it: reads need another.
-const WORKER_THREADS_MIN: usize = 2;
-
 fn main() -> ExitCode {
     // A container's shim is this same binary: it must take over before any thread exists.
     landfall_runtime::shim::main_if_shim();
     let cli = Cli::parse();
     init_log(&cli);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.max(WORKER_THREADS_MIN))
         .enable_all()
         .build()
     {
@@ -44,6 +43,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(args) => up::run(args).await,
         Command::Deploy(args) => deploy::run(args).await,
         Command::Runs(args) => runs::run(args).await,
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Image {
             command: ImageCommand::Load(args),
         } => image::load(args).await,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use landfall_flow::land::sweep;
@@ -12,6 +13,7 @@ use landfall_flow::{Flow, FlowParts};
 use landfall_runtime::{Runtime, RuntimeKind};
 use landfall_store::{FileContents, FjallState};
 use landfall_wire::cloudformation::CloudFormation;
+use landfall_wire::cloudtrail::CloudTrail;
 use landfall_wire::dispatch::Dispatcher;
 use landfall_wire::ec2::Ec2;
 use landfall_wire::ecs::Ecs;
@@ -91,6 +93,7 @@ pub async fn open(args: ServeArgs) -> Result<Server> {
         endpoint: endpoint.clone(),
         container_credentials: credentials.first().cloned(),
     })?;
+    flow.delay_trails(Duration::from_secs(args.cloudtrail_delay));
     let unclaimed = sweep::unclaimed(&flow).await?;
     let sweeping = flow.clone();
     tokio::spawn(async move { sweep::sweep(&sweeping, unclaimed).await });
@@ -142,6 +145,8 @@ fn dispatcher(flow: &Flow, credentials: Vec<(String, String)>, data_dir: &Path) 
         .service(Arc::new(Iam(flow.clone())))
         .service(Arc::new(Ec2(flow.clone())))
         .service(Arc::new(CloudFormation(flow.clone())))
+        .service(Arc::new(CloudTrail(flow.clone())))
+        .recording(flow.clone())
 }
 
 /// The choice is made in the background, so that its line is in the log before the first container is needed.

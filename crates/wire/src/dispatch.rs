@@ -11,13 +11,15 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use landfall_core::api::model::{Protocol, ServiceModel};
+use landfall_core::api::model::{OperationModel, Protocol, ServiceModel};
 use landfall_core::api::validate::{serialization, validate};
 use landfall_core::caller::{Caller, DEFAULT_REGION, account_of};
 use landfall_core::clock::Clock;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
 use landfall_core::limits::{API_BODY_BYTES_MAX, API_BODY_SECONDS_MAX};
+use landfall_flow::Flow;
+use landfall_flow::trail::{Ongoing, scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,6 +29,7 @@ use crate::http::Body;
 use crate::protocol::query::Form;
 use crate::protocol::sigv4::{self, Claim, Credentials};
 use crate::protocol::{REQUEST_ID, json, query, set, xml};
+use crate::record;
 
 /// Paths below this are Landfall's own.
 pub const INTERNAL_PATH: &str = "/_landfall";
@@ -121,6 +124,7 @@ pub struct Dispatcher {
     credentials: Credentials,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    recorder: Option<Flow>,
 }
 
 /// What [`Dispatcher::route`] decides.
@@ -151,7 +155,15 @@ impl Dispatcher {
             credentials,
             clock,
             ids,
+            recorder: None,
         }
+    }
+
+    /// Records the calls of the services from now on.
+    #[must_use]
+    pub fn recording(mut self, flow: Flow) -> Self {
+        self.recorder = Some(flow);
+        self
     }
 
     /// Adds a service.
@@ -291,8 +303,34 @@ impl Dispatcher {
             return Err(unknown_operation(operation));
         }
         let input = json::decode(body)?;
-        validate(model, known, &input)?;
-        service.call(caller, known.name, input).await
+        self.run(service, known, caller, parts, input).await
+    }
+
+    /// Checks an input and runs the operation on it; both are part of the call that is recorded.
+    async fn run(
+        &self,
+        service: &Arc<dyn Service>,
+        known: &'static OperationModel,
+        caller: Caller,
+        parts: &Parts,
+        input: Value,
+    ) -> Result<Value, ApiError> {
+        let model = service.model();
+        let recorded = self.recorder.as_ref().and_then(|flow| {
+            let call = record::describe(model, known, &input, &caller, &parts.headers)?;
+            Some((flow, Ongoing::of(call)))
+        });
+        let serving = async {
+            validate(model, known, &input)?;
+            service.call(caller, known.name, input).await
+        };
+        let Some((flow, ongoing)) = recorded else {
+            return serving.await;
+        };
+        let answer = scope(Arc::clone(&ongoing), serving).await;
+        let error = answer.as_ref().err().cloned();
+        ongoing.finish(flow, error, 0).await;
+        answer
     }
 
     async fn form(
@@ -387,10 +425,9 @@ impl Dispatcher {
             );
         }
         let input = query::decode(model, known.input, &form)?;
-        validate(model, known, &input)?;
         let id = caller.request_id.clone();
-        let output = service
-            .call(caller, known.name, input)
+        let output = self
+            .run(service, known, caller, parts, input)
             .await
             .map_err(|error| {
                 if error.code == "UnknownOperationException" {

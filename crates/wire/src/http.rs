@@ -1,6 +1,8 @@
 //! The one listener: accepts connections, speaks HTTP/1.1 on them and hands each request to the [`Dispatcher`]. Never
 //! looks at what a request asks for.
 
+mod lane;
+
 use std::error::Error;
 use std::future::Future;
 use std::io;
@@ -13,13 +15,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use landfall_core::limits::{
-    HTTP_CONNECTIONS_MAX, HTTP_DRAIN_SECONDS_MAX, HTTP_HEADER_SECONDS_MAX, HTTP_HEADERS_MAX,
-};
+use hyper_util::server::graceful::Watcher;
+use landfall_core::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEADER_SECONDS_MAX, HTTP_HEADERS_MAX};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use self::lane::Watch;
 use crate::dispatch::Dispatcher;
 
 /// What goes wrong while a body is sent.
@@ -27,13 +28,16 @@ pub type BodyError = Box<dyn Error + Send + Sync>;
 /// The body of an answer.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
-/// Serves until `shutdown` resolves, then lets running requests end within [`HTTP_DRAIN_SECONDS_MAX`].
+/// Serves until `shutdown` resolves, then lets running requests end within [`HTTP_DRAIN_SECONDS_MAX`](landfall_core::limits::HTTP_DRAIN_SECONDS_MAX).
 pub async fn serve(
     listener: TcpListener,
     dispatcher: Arc<Dispatcher>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let graceful = GracefulShutdown::new();
+    let mut lanes = match lane::open_all(&dispatcher) {
+        Ok(lanes) => lanes,
+        Err(error) => return tracing::error!(%error, "no connection can be served"),
+    };
     let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
     tokio::pin!(shutdown);
     loop {
@@ -45,25 +49,12 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let connection =
-                    connection(stream, peer, Arc::clone(&dispatcher), graceful.watcher());
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
+            Ok((stream, peer)) => lane::give(&mut lanes, stream, peer, place),
             Err(error) => refused(&error).await,
         }
     }
     drop(listener);
-    let drain = Duration::from_secs(HTTP_DRAIN_SECONDS_MAX);
-    if tokio::time::timeout(drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("requests were still running at the end of the drain time");
-    }
+    lane::close_all(lanes).await;
 }
 
 /// Out of file descriptors, or a peer that gave up: the listener itself is well.
@@ -72,17 +63,22 @@ async fn refused(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
+/// Serves one connection to its end.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     dispatcher: Arc<Dispatcher>,
+    watch: Arc<Watch>,
     watcher: Watcher,
 ) {
     // Small answers must not wait for the acknowledgement of the ones before; a failure costs only time.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let dispatcher = Arc::clone(&dispatcher);
-        async move { Ok::<_, std::convert::Infallible>(dispatcher.handle(request, peer).await) }
+        let (dispatcher, watch) = (Arc::clone(&dispatcher), Arc::clone(&watch));
+        async move {
+            let answer = watch.over(dispatcher.handle(request, peer)).await;
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -5,6 +5,7 @@
 //! all services. A service is a type with async functions for its operations and one use of [`service!`].
 
 pub mod cloudformation;
+pub mod cloudtrail;
 pub mod dispatch;
 pub mod ec2;
 pub mod ecs;
@@ -14,6 +15,7 @@ pub mod iam;
 pub mod internal;
 pub mod logs;
 pub mod protocol;
+mod record;
 pub mod s3;
 pub mod sqs;
 pub mod ssm;

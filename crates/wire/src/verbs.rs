@@ -18,7 +18,8 @@ macro_rules! verbs {
             self.0
                 .write(move |$db| {
                     let $caller = &caller;
-                    $body
+                    let answer: Result<$response, ::landfall_core::error::ApiError> = $body;
+                    $db.tell(answer)
                 })
                 .await
         }

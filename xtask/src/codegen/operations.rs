@@ -46,6 +46,10 @@ pub const SERVED: &[Served] = &[
         service: "cloudformation",
         operations: CLOUDFORMATION,
     },
+    Served {
+        service: "cloudtrail",
+        operations: CLOUDTRAIL,
+    },
 ];
 
 const EVENTS: &[&str] = &[
@@ -243,4 +247,24 @@ const CLOUDFORMATION: &[&str] = &[
     "UpdateStack",
     "UpdateTerminationProtection",
     "ValidateTemplate",
+];
+
+const CLOUDTRAIL: &[&str] = &[
+    "AddTags",
+    "CreateTrail",
+    "DeleteTrail",
+    "DescribeTrails",
+    "GetEventSelectors",
+    "GetInsightSelectors",
+    "GetTrail",
+    "GetTrailStatus",
+    "ListPublicKeys",
+    "ListTags",
+    "ListTrails",
+    "LookupEvents",
+    "PutEventSelectors",
+    "RemoveTags",
+    "StartLogging",
+    "StopLogging",
+    "UpdateTrail",
 ];

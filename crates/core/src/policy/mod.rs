@@ -1,4 +1,4 @@
-//! Resource policies, as far as queues need them: may this principal do this to that?
+//! Resource policies, as far as queues and the buckets of log files need them: may this principal do this to that?
 //!
 //! An explicit deny wins, silence denies. What is not understood never allows, and in a deny always denies.
 //! Never evaluates identity policies.

@@ -43,7 +43,8 @@ pub use loose::{as_bool_loose, as_i64_loose, as_string_loose, same};
 pub use model::{Named, Output, ParameterDeclaration, Policy, Resource, Rule, Template};
 pub use node::{Entry, Node, Position, Span, Value};
 pub use parameters::{Parameter, Parameters, Supply};
-pub use references::{Reference, Target, references};
+pub(crate) use references::{Piece, attribute_of, pieces};
+pub use references::{Reference, Target, references, references_where};
 pub use schema::{
     PropertySchema, ResourceSchema, check_properties, has_attribute, is_custom, schema,
 };

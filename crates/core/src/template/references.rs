@@ -2,7 +2,7 @@
 //!
 //! Static: every branch of an `Fn::If` counts. Never looks up whether what is named exists.
 
-use super::node::{Node, Span, Value};
+use super::node::{Entry, Node, Span, Value};
 
 /// One mention of something else in the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +28,17 @@ pub enum Target {
 
 /// Everything that a node mentions, in the order of the text.
 pub fn references(node: &Node) -> Vec<Reference> {
+    references_where(node, &|_| true)
+}
+
+/// Everything that a node mentions, without looking into the entries that are not to count.
+pub fn references_where(node: &Node, counts: &dyn Fn(&Entry) -> bool) -> Vec<Reference> {
     let mut found = Vec::new();
-    collect(node, &mut found);
+    collect(node, counts, &mut found);
     found
 }
 
-fn collect(node: &Node, found: &mut Vec<Reference>) {
+fn collect(node: &Node, counts: &dyn Fn(&Entry) -> bool, found: &mut Vec<Reference>) {
     if let Some((name, argument)) = node.function() {
         mention(name, argument, found);
         if matches!(name, "Ref" | "Condition") {
@@ -41,10 +46,11 @@ fn collect(node: &Node, found: &mut Vec<Reference>) {
         }
     }
     match &node.value {
-        Value::List(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::List(items) => items.iter().for_each(|item| collect(item, counts, found)),
         Value::Map(entries) => entries
             .iter()
-            .for_each(|entry| collect(&entry.value, found)),
+            .filter(|entry| counts(entry))
+            .for_each(|entry| collect(&entry.value, counts, found)),
         _ => {}
     }
 }
@@ -74,7 +80,7 @@ fn mention(function: &str, argument: &Node, found: &mut Vec<Reference>) {
 }
 
 /// The logical id and the attribute that a `Fn::GetAtt` asks for; the attribute may be a function and is empty then.
-pub(super) fn attribute_of(argument: &Node) -> Option<(String, String)> {
+pub(crate) fn attribute_of(argument: &Node) -> Option<(String, String)> {
     if let Some(text) = argument.as_str() {
         return text
             .split_once('.')
@@ -112,7 +118,7 @@ fn sub_variables(argument: &Node, found: &mut Vec<Reference>) {
 
 /// A piece of a `Fn::Sub` string.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// Text as it is.
     Text(&'a str),
     /// `${Name}`.
@@ -122,7 +128,7 @@ pub(super) enum Piece<'a> {
 }
 
 /// Cuts a `Fn::Sub` string into its pieces. A `${` that nothing closes is text.
-pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

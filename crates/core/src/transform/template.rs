@@ -60,6 +60,17 @@ impl Template {
         })
     }
 
+    /// The names of the placeholders that stand inside quotes of a JSON template.
+    pub fn quoted_placeholders(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Placeholder {
+                name,
+                place: Place::Text,
+            } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Fills the template. `value_of` gives a placeholder's value as minified JSON text, `None` for no value.
     ///
     /// # Errors

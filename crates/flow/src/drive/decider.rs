@@ -12,6 +12,7 @@ use landfall_store::{State, StoreError};
 
 use super::{FlowParts, Pending};
 use crate::caches::Caches;
+use crate::trail::{self, Waiting, Watch};
 use crate::tx::{Effect, Reader as _, Tx, View};
 use crate::{build, deliver, record, route, run};
 
@@ -43,18 +44,19 @@ pub(super) struct Decider {
 }
 
 impl Decider {
-    pub(super) fn new(parts: &FlowParts) -> Result<Self, ApiError> {
+    pub(super) fn new(parts: &FlowParts, trails: &Arc<Watch>) -> Result<Self, ApiError> {
         let view = View::new(&*parts.state);
         let reserved = view
             .get::<Reserved>(&reserved_key())?
             .map_or(0, |r| r.up_to);
+        trails.look(&view)?;
         Ok(Self {
             state: Arc::clone(&parts.state),
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.ids),
             sequence: reserved,
             reserved,
-            caches: Caches::at_start(),
+            caches: Caches::at_start(Waiting::at_start(Arc::clone(trails))),
             recovering: true,
         })
     }
@@ -122,6 +124,7 @@ const RECOVERY: &[(&str, Step)] = &[
 ];
 
 const STEPS: &[(&str, Step)] = &[
+    ("trail", trail::turn),
     ("route", route::turn),
     ("deliver", deliver::turn),
     ("run", run::turn),

@@ -30,11 +30,14 @@ struct Inbox {
     sleeps_until: Option<Instant>,
     /// When the next turn is due without a job.
     due: Instant,
+    /// The last turn had more than one job: those who brought them come back together, and are decided together.
+    is_crowded: bool,
 }
 
 impl Inbox {
     /// At most as many as may share a commit; the rest is left for the next turn.
     fn take(&mut self) -> Vec<Job> {
+        self.is_crowded = self.jobs.len() > 1;
         if self.jobs.len() <= limits::COMMIT_GROUP_JOBS_MAX {
             return std::mem::take(&mut self.jobs);
         }
@@ -52,6 +55,7 @@ impl Gate {
                 is_called: false,
                 sleeps_until: None,
                 due: Instant::now(),
+                is_crowded: false,
             }),
             called: Condvar::new(),
             decider: Mutex::new(decider),
@@ -88,7 +92,7 @@ impl Gate {
             ));
         }
         inbox.jobs.push(job);
-        Ok(inbox.jobs.len() == 1)
+        Ok(inbox.jobs.len() == 1 && !inbox.is_crowded)
     }
 
     fn alone(&self, flow: &Flow, decider: &mut Decider) {

@@ -69,7 +69,7 @@ macro_rules! api_tags {
     )*};
 }
 
-api_tags!(ec2, ecs, events, iam, ssm);
+api_tags!(cloudtrail, ec2, ecs, events, iam, ssm);
 
 /// The tags of a request as pairs.
 pub fn pairs<T: ApiTag>(

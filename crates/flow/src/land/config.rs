@@ -111,6 +111,24 @@ pub struct Policy {
     pub text: String,
 }
 
+impl Policy {
+    /// Takes a document in.
+    ///
+    /// Errors: `MalformedPolicy`.
+    pub fn parse(text: String) -> Result<Self, ApiError> {
+        let document: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        let statements = document.as_ref().and_then(|d| d.get("Statement"));
+        if statements.is_some_and(|s| s.is_array() || s.is_object()) {
+            return Ok(Self { text });
+        }
+        let message = match document {
+            None => "Policies must be valid JSON and the first byte must be '{'",
+            Some(_) => "Missing required field Statement",
+        };
+        Err(ApiError::client("MalformedPolicy", message))
+    }
+}
+
 impl Config for Policy {
     const KIND: &'static str = "policy";
 

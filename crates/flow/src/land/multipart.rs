@@ -14,7 +14,7 @@ use super::model::{
     number_of_id, opaque_id, part_key, parts_key, upload_key, upload_parts_key,
 };
 use super::receive::Received;
-use super::{bucket, error, version};
+use super::{bucket, error, object, version};
 use crate::tx::{Reader, Tx};
 
 /// An upload to be begun.
@@ -247,6 +247,7 @@ pub fn complete_upload(
     };
     consume(tx, &bucket, &upload, chosen)?;
     version::insert(tx, &bucket, &completion.key, &mut record, before)?;
+    object::answer_version(tx, &record);
     let kind = Kind::Created(CreatedReason::CompleteMultipartUpload);
     event::emit(tx, caller, &bucket, &completion.key, &record, kind)?;
     Ok(record)

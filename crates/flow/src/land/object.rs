@@ -69,6 +69,7 @@ pub fn put_object(
     new: NewObject,
     received: &Received,
 ) -> Result<VersionRecord, ApiError> {
+    tx.about_key(&new.key);
     let bucket = bucket::bucket(tx, &new.bucket)?;
     let before = version::current(tx, &new.bucket, &new.key)?;
     new.condition.check(&new.key, before.as_ref())?;
@@ -86,6 +87,7 @@ pub fn put_object(
         tags: new.tags,
     };
     version::insert(tx, &bucket, &new.key, &mut record, before)?;
+    answer_version(tx, &record);
     event::emit(
         tx,
         caller,
@@ -95,6 +97,13 @@ pub fn put_object(
         Kind::Created(new.reason),
     )?;
     Ok(record)
+}
+
+/// Says the version id that the answer's head bears.
+pub(super) fn answer_version(tx: &mut Tx<'_>, record: &VersionRecord) {
+    if let Some(id) = &record.version_id {
+        tx.answers("x-amz-version-id", id);
+    }
 }
 
 /// What a deletion did.

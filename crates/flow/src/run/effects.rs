@@ -16,6 +16,7 @@ use super::task::{self, TaskRecord};
 use crate::build;
 use crate::drive::Flow;
 use crate::keep::logs;
+use crate::trail;
 use crate::tx::Effect;
 
 /// Runs effects after their commit, without waiting for their end.
@@ -37,6 +38,7 @@ async fn perform(flow: &Flow, effect: Effect) {
         Effect::StartTask(arn) => start_task(flow, &arn).await,
         Effect::StopTask(arn) => stop_task(flow, &arn).await,
         Effect::BuildStack(id) => build::carry_out(flow, id).await,
+        Effect::DeliverTrail(key) => trail::deliver(flow, key).await,
         Effect::RemoveContent(id) => {
             if let Err(e) = flow.contents().remove(&id).await {
                 tracing::warn!(content = %id.0, error = %e, "cannot remove object bytes");

@@ -83,7 +83,10 @@ impl CloudFormation {
     ) -> Result<api::CreateChangeSetOutput, ApiError> {
         let text = self.fetched(request.template_url.as_deref()).await?;
         self.0
-            .write(move |tx| build::create_change_set(tx, &caller, request, text))
+            .write(move |tx| {
+                let made = build::create_change_set(tx, &caller, request, text);
+                tx.tell(made)
+            })
             .await
     }
 
@@ -94,7 +97,10 @@ impl CloudFormation {
     ) -> Result<api::CreateStackOutput, ApiError> {
         let text = self.fetched(request.template_url.as_deref()).await?;
         self.0
-            .write(move |tx| build::create_stack(tx, &caller, request, text))
+            .write(move |tx| {
+                let made = build::create_stack(tx, &caller, request, text);
+                tx.tell(made)
+            })
             .await
     }
 
@@ -105,7 +111,10 @@ impl CloudFormation {
     ) -> Result<api::UpdateStackOutput, ApiError> {
         let text = self.fetched(request.template_url.as_deref()).await?;
         self.0
-            .write(move |tx| build::update_stack(tx, &caller, request, text))
+            .write(move |tx| {
+                let made = build::update_stack(tx, &caller, request, text);
+                tx.tell(made)
+            })
             .await
     }
 

@@ -29,6 +29,7 @@ macro_rules! operations {
             $(
                 async fn $name(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
                     let context = context(&mut request)?;
+                    context.begin(&self.flow, stringify!($name));
                     let slot = context.slot.clone();
                     let call = Call::new(&self.flow, context, &mut request);
                     $module::$name(call, request.input).await.map_err(|e| slot.keep(e))
@@ -40,6 +41,7 @@ macro_rules! operations {
                     mut request: S3Request<$refused_input>,
                 ) -> S3Result<S3Response<$refused_output>> {
                     let context = context(&mut request)?;
+                    context.begin(&self.flow, stringify!($refused));
                     Err(context.slot.keep(ApiError::not_implemented($why)))
                 }
             )*

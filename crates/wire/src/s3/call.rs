@@ -9,6 +9,7 @@ use s3s::{S3Request, S3Response, TrailingHeaders};
 
 use super::error::Slot;
 use super::open::Stripped;
+use super::record::Watched;
 
 /// What travels with a request through the S3 library.
 #[derive(Debug, Clone)]
@@ -19,6 +20,17 @@ pub(super) struct Context {
     pub(super) stripped: Stripped,
     /// Where errors wait.
     pub(super) slot: Slot,
+    /// The call's record to be, when one may be.
+    pub(super) watched: Option<Watched>,
+}
+
+impl Context {
+    /// Says which operation the request is.
+    pub(super) fn begin(&self, flow: &Flow, operation: &str) {
+        if let Some(watched) = &self.watched {
+            watched.begin(flow, operation, &self.caller);
+        }
+    }
 }
 
 /// One call of one operation.

@@ -193,17 +193,7 @@ pub(super) async fn put_bucket_policy(
     call: Call,
     input: dto::PutBucketPolicyInput,
 ) -> Answer<dto::PutBucketPolicyOutput> {
-    let document: Option<serde_json::Value> = serde_json::from_str(&input.policy).ok();
-    let statements = document.as_ref().and_then(|d| d.get("Statement"));
-    let is_policy = statements.is_some_and(|s| s.is_array() || s.is_object());
-    if !is_policy {
-        let message = match document {
-            None => "Policies must be valid JSON and the first byte must be '{'",
-            Some(_) => "Missing required field Statement",
-        };
-        return Err(ApiError::client("MalformedPolicy", message));
-    }
-    let kept = Policy { text: input.policy };
+    let kept = Policy::parse(input.policy)?;
     call.flow
         .write(move |tx| put_config(tx, &input.bucket, &kept))
         .await?;

@@ -95,19 +95,24 @@ impl Failed {
         xml
     }
 
-    /// The answer for an error that the library found by itself; `written` is the body that it wrote.
-    pub(super) fn answer_for_library(&self, status: StatusCode, written: &[u8]) -> Response<Body> {
-        let text = String::from_utf8_lossy(written);
-        let code = between(&text, "<Code>", "</Code>").unwrap_or("InternalError");
-        let message = between(&text, "<Message>", "</Message>");
-        let message = match message.map(quick_xml::escape::unescape) {
-            Some(Ok(message)) => message.into_owned(),
-            _ => standard_message(code).to_owned(),
-        };
-        let mut error = ApiError::with_status("InternalError", status.as_u16(), message);
-        error.code = code.to_owned().into();
-        self.answer(&error)
+    /// The answer for one of our errors, with the error.
+    pub(super) fn told(&self, error: ApiError) -> (Response<Body>, Option<ApiError>) {
+        (self.answer(&error), Some(error))
     }
+}
+
+/// An error that the library found by itself; `written` is the body that it wrote.
+pub(super) fn of_library(status: StatusCode, written: &[u8]) -> ApiError {
+    let text = String::from_utf8_lossy(written);
+    let code = between(&text, "<Code>", "</Code>").unwrap_or("InternalError");
+    let message = between(&text, "<Message>", "</Message>");
+    let message = match message.map(quick_xml::escape::unescape) {
+        Some(Ok(message)) => message.into_owned(),
+        _ => standard_message(code).to_owned(),
+    };
+    let mut error = ApiError::with_status("InternalError", status.as_u16(), message);
+    error.code = code.to_owned().into();
+    error
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {

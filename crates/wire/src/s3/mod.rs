@@ -25,7 +25,10 @@ mod list;
 mod multipart;
 mod open;
 mod put;
+mod record;
 mod tagging;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response};
@@ -35,6 +38,7 @@ use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 use landfall_flow::Flow;
 use landfall_flow::land::bucket::{bucket as find_bucket, check_owner};
+use landfall_flow::trail::scope;
 use s3s::Body;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey, SimpleAuth};
@@ -43,6 +47,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use self::call::Context;
 use self::error::{Failed, Slot};
 use self::open::Stripped;
+use self::record::Watched;
 use crate::dispatch::RawHandler;
 
 /// The `x-amz-id-2` of every answer: there is only one host.
@@ -56,14 +61,20 @@ pub struct S3Handler {
 }
 
 /// Lets in whoever the signature has let in.
-struct Signed;
+struct Signed(Flow);
 
 #[async_trait]
 impl S3Access for Signed {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> s3s::S3Result<()> {
         match cx.credentials() {
             Some(_) => Ok(()),
-            None => Err(s3s::s3_error!(AccessDenied, "Access Denied")),
+            None => {
+                let operation = cx.s3_op().name().to_owned();
+                if let Some(context) = cx.extensions_mut().get::<Context>() {
+                    context.begin(&self.0, &operation);
+                }
+                Err(s3s::s3_error!(AccessDenied, "Access Denied"))
+            }
         }
     }
 }
@@ -94,7 +105,7 @@ impl S3Handler {
         }
         if !is_open {
             builder.set_auth(Keys(auth));
-            builder.set_access(Signed);
+            builder.set_access(Signed(flow.clone()));
         }
         Self {
             flow,
@@ -110,8 +121,9 @@ impl S3Handler {
             path: request.uri().path().to_owned(),
             request_id: caller.request_id.clone(),
         };
-        let mut response = match self.prepare(caller, request) {
-            Ok((request, slot)) => self.run(request, &slot, &failed).await,
+        let watched = record::watch(&self.flow, &request);
+        let mut response = match self.prepare(caller, request, watched.clone()) {
+            Ok((request, slot)) => self.run_watched(request, &slot, &failed, watched).await,
             Err(e) => failed.answer(&e),
         };
         let headers = response.headers_mut();
@@ -127,6 +139,7 @@ impl S3Handler {
         &self,
         caller: Caller,
         request: Request<Body>,
+        watched: Option<Watched>,
     ) -> Result<(Request<Body>, Slot), ApiError> {
         self.check_expected_owner(&request)?;
         let (mut request, stripped) = match self.is_open {
@@ -141,6 +154,7 @@ impl S3Handler {
             caller,
             stripped,
             slot: slot.clone(),
+            watched,
         });
         Ok((request, slot))
     }
@@ -164,23 +178,51 @@ impl S3Handler {
         check_owner(&record, Some(expected))
     }
 
-    async fn run(&self, request: Request<Body>, slot: &Slot, failed: &Failed) -> Response<Body> {
+    /// Runs a request that may be recorded: its first write takes the record along, and what wrote nothing is recorded
+    /// when its answer is known.
+    async fn run_watched(
+        &self,
+        request: Request<Body>,
+        slot: &Slot,
+        failed: &Failed,
+        watched: Option<Watched>,
+    ) -> Response<Body> {
+        let Some(Watched { ongoing, .. }) = watched else {
+            return self.run(request, slot, failed).await.0;
+        };
+        let serving = self.run(request, slot, failed);
+        let (response, error) = scope(Arc::clone(&ongoing), serving).await;
+        let sent = response.headers().get(http::header::CONTENT_LENGTH);
+        let sent = sent.and_then(|v| v.to_str().ok()?.parse().ok());
+        ongoing
+            .finish(&self.flow, error, sent.unwrap_or_default())
+            .await;
+        response
+    }
+
+    /// The answer, and the error that it tells, if it tells one.
+    async fn run(
+        &self,
+        request: Request<Body>,
+        slot: &Slot,
+        failed: &Failed,
+    ) -> (Response<Body>, Option<ApiError>) {
         let response = match self.service.call(request).await {
             Ok(response) => response,
-            Err(e) => return failed.answer(&ApiError::internal(format!("{e:?}"))),
+            Err(e) => return failed.told(ApiError::internal(format!("{e:?}"))),
         };
         if let Some(e) = slot.take() {
-            return failed.answer(&e);
+            return failed.told(e);
         }
         if !response.status().is_client_error() && !response.status().is_server_error() {
-            return response;
+            return (response, None);
         }
         let status = response.status();
         let written = response.into_body().collect().await;
         let written = written
             .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
-        failed.answer_for_library(status, &written)
+        failed.told(error::of_library(status, &written))
     }
 }
 

@@ -70,7 +70,10 @@ impl Sqs {
     ) -> Result<api::CreateQueueResult, ApiError> {
         let endpoint = self.0.endpoint().to_owned();
         self.0
-            .write(move |tx| queues::create(tx, &caller, &endpoint, request))
+            .write(move |tx| {
+                let made = queues::create(tx, &caller, &endpoint, request);
+                tx.tell(made)
+            })
             .await
     }
 

@@ -2,6 +2,7 @@
 //!
 //! One file for each service. A type that is not in [`find`] is refused when a template is read, never swallowed.
 
+mod cloudtrail;
 mod ec2;
 mod ecs;
 mod events;
@@ -73,6 +74,7 @@ pub struct Provisioner {
 pub fn find(resource_type: &str) -> Option<Provisioner> {
     Some(match resource_type {
         "AWS::CDK::Metadata" | "AWS::CloudFormation::WaitConditionHandle" => none::NOTHING,
+        "AWS::CloudTrail::Trail" => cloudtrail::TRAIL,
         "AWS::EC2::InternetGateway" => route::GATEWAY,
         "AWS::EC2::Route" => route::ROUTE,
         "AWS::EC2::RouteTable" => route::TABLE,
@@ -95,6 +97,7 @@ pub fn find(resource_type: &str) -> Option<Provisioner> {
         "AWS::Logs::LogGroup" => logs::GROUP,
         "AWS::Logs::ResourcePolicy" => logs::RESOURCE_POLICY,
         "AWS::S3::Bucket" => s3::BUCKET,
+        "AWS::S3::BucketPolicy" => s3::BUCKET_POLICY,
         "AWS::SQS::Queue" => sqs::QUEUE,
         "AWS::SQS::QueuePolicy" => sqs::QUEUE_POLICY,
         "AWS::SSM::Parameter" => ssm::PARAMETER,

@@ -6,10 +6,11 @@ use landfall_core::template::{as_bool_loose, as_string_loose};
 use serde_json::Value;
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, already_exists, gone_is_fine, not_served,
+    Built, Existing, Job, Properties, Provisioner, already_exists, document, gone_is_fine,
+    not_served,
 };
 use crate::land::bucket;
-use crate::land::config::{Encryption, Ownership, PublicAccessBlock, Tagging};
+use crate::land::config::{Encryption, Ownership, Policy, PublicAccessBlock, Tagging};
 use crate::land::model::Versioning;
 use crate::tx::Tx;
 
@@ -18,6 +19,13 @@ pub const BUCKET: Provisioner = Provisioner {
     create,
     update,
     delete,
+};
+
+/// `AWS::S3::BucketPolicy`.
+pub const BUCKET_POLICY: Provisioner = Provisioner {
+    create: make_policy,
+    update: change_policy,
+    delete: delete_policy,
 };
 
 const SERVED: &[&str] = &[
@@ -213,6 +221,35 @@ fn public_access(tx: &mut Tx<'_>, name: &str, wanted: Option<&Value>) -> Result<
         restrict_public_buckets: flag(wanted.get("RestrictPublicBuckets")),
     };
     bucket::put_config(tx, name, &block)
+}
+
+fn make_policy(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
+    let name = job.required("Bucket")?;
+    if bucket::config::<Policy>(tx, &name).is_ok() {
+        return Err(already_exists(&format!("The bucket policy of {name}")));
+    }
+    put_policy(tx, job, name)
+}
+
+fn change_policy(
+    tx: &mut Tx<'_>,
+    job: &Job<'_>,
+    existing: &Existing<'_>,
+) -> Result<Built, ApiError> {
+    put_policy(tx, job, existing.physical_id.to_owned())
+}
+
+fn put_policy(tx: &mut Tx<'_>, job: &Job<'_>, name: String) -> Result<Built, ApiError> {
+    let text = document(job.properties.get("PolicyDocument")).unwrap_or_default();
+    bucket::put_config(tx, &name, &Policy::parse(text)?)?;
+    Ok(Built {
+        physical_id: name,
+        attributes: Properties::new(),
+    })
+}
+
+fn delete_policy(tx: &mut Tx<'_>, _: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
+    gone_is_fine(bucket::delete_config::<Policy>(tx, existing.physical_id))
 }
 
 fn ownership(tx: &mut Tx<'_>, name: &str, wanted: Option<&Value>) -> Result<(), ApiError> {

@@ -40,6 +40,19 @@ fn unknown(id: &str) -> ApiError {
     )
 }
 
+/// The older form of a permission in a request: four request types have these members.
+macro_rules! flat {
+    ($request:ident) => {
+        Flat {
+            protocol: $request.ip_protocol,
+            from: $request.from_port,
+            to: $request.to_port,
+            block: $request.cidr_ip,
+            group_name: $request.source_security_group_name,
+        }
+    };
+}
+
 /// `AuthorizeSecurityGroupIngress`.
 pub fn authorize_security_group_ingress(
     tx: &mut Tx<'_>,
@@ -48,13 +61,7 @@ pub fn authorize_security_group_ingress(
 ) -> Result<api::AuthorizeSecurityGroupIngressResult, ApiError> {
     let (id, name) = (request.group_id.as_deref(), request.group_name.as_deref());
     let group = find_named(tx, caller, id, name)?;
-    let flat = Flat {
-        protocol: request.ip_protocol,
-        from: request.from_port,
-        to: request.to_port,
-        block: request.cidr_ip,
-        group_name: request.source_security_group_name,
-    };
+    let flat = flat!(request);
     let permissions = flat.or(request.ip_permissions)?;
     let specified = request.tag_specifications.as_ref();
     let rules = authorize(tx, caller, group, false, permissions, specified)?;
@@ -72,13 +79,7 @@ pub fn authorize_security_group_egress(
     request: api::AuthorizeSecurityGroupEgressRequest,
 ) -> Result<api::AuthorizeSecurityGroupEgressResult, ApiError> {
     let group = find_named(tx, caller, request.group_id.as_deref(), None)?;
-    let flat = Flat {
-        protocol: request.ip_protocol,
-        from: request.from_port,
-        to: request.to_port,
-        block: request.cidr_ip,
-        group_name: request.source_security_group_name,
-    };
+    let flat = flat!(request);
     let permissions = flat.or(request.ip_permissions)?;
     let specified = request.tag_specifications.as_ref();
     let rules = authorize(tx, caller, group, true, permissions, specified)?;
@@ -97,13 +98,7 @@ pub fn revoke_security_group_ingress(
 ) -> Result<api::RevokeSecurityGroupIngressResult, ApiError> {
     let (id, name) = (request.group_id.as_deref(), request.group_name.as_deref());
     let group = find_named(tx, caller, id, name)?;
-    let flat = Flat {
-        protocol: request.ip_protocol,
-        from: request.from_port,
-        to: request.to_port,
-        block: request.cidr_ip,
-        group_name: request.source_security_group_name,
-    };
+    let flat = flat!(request);
     let doomed = Doomed::of(
         request.security_group_rule_ids,
         flat,
@@ -125,13 +120,7 @@ pub fn revoke_security_group_egress(
     request: api::RevokeSecurityGroupEgressRequest,
 ) -> Result<api::RevokeSecurityGroupEgressResult, ApiError> {
     let group = find_named(tx, caller, request.group_id.as_deref(), None)?;
-    let flat = Flat {
-        protocol: request.ip_protocol,
-        from: request.from_port,
-        to: request.to_port,
-        block: request.cidr_ip,
-        group_name: request.source_security_group_name,
-    };
+    let flat = flat!(request);
     let doomed = Doomed::of(
         request.security_group_rule_ids,
         flat,

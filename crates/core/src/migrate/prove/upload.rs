@@ -1,0 +1,336 @@
+//! One thing that somebody does to an object, and how both roads tell of it: CloudTrail's records and S3's own event.
+//!
+//! Builds both field for field. Never decides who hears of them.
+
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::event::{CreatedReason, DeletedReason, DeletionType, Envelope, S3Event, S3EventKind};
+use crate::migrate::table::{OLD_DETAIL_TYPE, call_named};
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Operation {
+    PutObject,
+    PostObject,
+    CopyObject,
+    CompleteMultipartUpload,
+    DeleteObject,
+    PutObjectTagging,
+    DeleteObjectTagging,
+    PutObjectAcl,
+    RestoreObject,
+    GetObject,
+}
+
+impl Operation {
+    /// All of them, uploads first.
+    pub const ALL: [Self; 10] = [
+        Self::PutObject,
+        Self::PostObject,
+        Self::CopyObject,
+        Self::CompleteMultipartUpload,
+        Self::DeleteObject,
+        Self::PutObjectTagging,
+        Self::DeleteObjectTagging,
+        Self::PutObjectAcl,
+        Self::RestoreObject,
+        Self::GetObject,
+    ];
+
+    /// `eventName` of its (last) record.
+    pub fn event_name(self) -> &'static str {
+        match self {
+            Self::PutObject => "PutObject",
+            Self::PostObject => "PostObject",
+            Self::CopyObject => "CopyObject",
+            Self::CompleteMultipartUpload => "CompleteMultipartUpload",
+            Self::DeleteObject => "DeleteObject",
+            Self::PutObjectTagging => "PutObjectTagging",
+            Self::DeleteObjectTagging => "DeleteObjectTagging",
+            Self::PutObjectAcl => "PutObjectAcl",
+            Self::RestoreObject => "RestoreObject",
+            Self::GetObject => "GetObject",
+        }
+    }
+
+    /// The operation that a record is about.
+    pub fn named(event_name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|it| it.event_name() == event_name)
+    }
+
+    /// The records that it makes, in order.
+    fn calls(self, fails: bool) -> &'static [&'static str] {
+        match (self, fails) {
+            (Self::PutObject, _) => &["PutObject"],
+            (Self::PostObject, _) => &["PostObject"],
+            (Self::CopyObject, _) => &["CopyObject"],
+            (Self::CompleteMultipartUpload, true) => &["CreateMultipartUpload"],
+            (Self::CompleteMultipartUpload, false) => &[
+                "CreateMultipartUpload",
+                "UploadPart",
+                "UploadPart",
+                "CompleteMultipartUpload",
+            ],
+            (Self::DeleteObject, _) => &["DeleteObject"],
+            (Self::PutObjectTagging, _) => &["PutObjectTagging"],
+            (Self::DeleteObjectTagging, _) => &["DeleteObjectTagging"],
+            (Self::PutObjectAcl, _) => &["PutObjectAcl"],
+            (Self::RestoreObject, _) => &["RestoreObject"],
+            (Self::GetObject, _) => &["GetObject"],
+        }
+    }
+}
+
+/// One upload, or another thing done to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upload {
+    /// Bucket name.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// What is done.
+    pub operation: Operation,
+    /// Size of the object in bytes.
+    pub size: u64,
+    /// The caller's address.
+    pub source_ip: String,
+    /// The caller's account.
+    pub account: String,
+    /// Whether the bucket is versioned.
+    pub versioned: bool,
+    /// Whether S3 refuses it.
+    pub fails: bool,
+    /// CloudTrail's own record of it, where there is one.
+    pub record: Option<Box<Value>>,
+}
+
+/// Where and when the uploads of a proof happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Account of the bucket.
+    pub account: String,
+    /// Region of the bucket.
+    pub region: String,
+}
+
+/// One record on the bus.
+pub(super) struct Told {
+    pub(super) event_name: String,
+    pub(super) is_read: bool,
+    pub(super) event: String,
+}
+
+const ID: &str = "17793124-05d4-b198-2fde-7ededc63b103";
+const REQUEST_ID: &str = "N4N7GDK58NMKJ12R";
+const ETAG: &str = "b1946ac92492d2347c6235b4d2611184";
+const VERSION_ID: &str = "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e";
+const SEQUENCER: &str = "00617F08299329D189";
+/// 2026-11-12T00:00:00Z. Both events carry the same time, so that input transformers give the same.
+const TIME: Timestamp = Timestamp(1_794_441_600_000);
+
+impl Upload {
+    /// What CloudTrail puts on the bus, one event a call.
+    pub(super) fn told(&self, place: &Place) -> Vec<Told> {
+        if let Some(record) = &self.record {
+            let event_name = text(record, "eventName");
+            return vec![Told {
+                is_read: record.get("readOnly").and_then(Value::as_bool) == Some(true),
+                event: envelope(place, time_of(record), record),
+                event_name,
+            }];
+        }
+        let calls = self.operation.calls(self.fails);
+        let tell = |name: &&str| Told {
+            event_name: (*name).to_owned(),
+            is_read: self.operation == Operation::GetObject,
+            event: envelope(place, TIME, &self.record_of(name, place)),
+        };
+        calls.iter().map(tell).collect()
+    }
+
+    /// What S3 puts on the bus; nothing for calls that fail or only read.
+    pub(super) fn direct(&self, place: &Place) -> Option<String> {
+        if self.fails {
+            return None;
+        }
+        let request_id = self.record.as_ref().map(|it| text(it, "requestID"));
+        let event = S3Event {
+            id: ID.to_owned(),
+            time: self.record.as_ref().map_or(TIME, |it| time_of(it)),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            version_id: self.versioned.then(|| VERSION_ID.to_owned()),
+            request_id: request_id.unwrap_or_else(|| REQUEST_ID.to_owned()),
+            requester: self.account.clone(),
+            source_ip: self.source_ip.clone(),
+            kind: self.kind()?,
+        };
+        Some(event.to_json())
+    }
+
+    fn kind(&self) -> Option<S3EventKind> {
+        let (size, etag) = (self.size, ETAG.to_owned());
+        let created = |reason| S3EventKind::Created {
+            reason,
+            size,
+            etag: ETAG.to_owned(),
+            sequencer: SEQUENCER.to_owned(),
+        };
+        Some(match self.operation {
+            Operation::PutObject => created(CreatedReason::PutObject),
+            Operation::PostObject => created(CreatedReason::PostObject),
+            Operation::CopyObject => created(CreatedReason::CopyObject),
+            Operation::CompleteMultipartUpload => created(CreatedReason::CompleteMultipartUpload),
+            Operation::DeleteObject => S3EventKind::Deleted {
+                reason: DeletedReason::DeleteObject,
+                kind: if self.versioned {
+                    DeletionType::DeleteMarkerCreated
+                } else {
+                    DeletionType::PermanentlyDeleted
+                },
+                etag: None,
+                sequencer: SEQUENCER.to_owned(),
+            },
+            Operation::PutObjectTagging => S3EventKind::TagsAdded { etag },
+            Operation::DeleteObjectTagging => S3EventKind::TagsDeleted { etag },
+            Operation::PutObjectAcl => S3EventKind::AclUpdated { etag },
+            Operation::RestoreObject => S3EventKind::RestoreInitiated {
+                size,
+                etag,
+                source_storage_class: "GLACIER".to_owned(),
+            },
+            Operation::GetObject => return None,
+        })
+    }
+
+    /// CloudTrail's record of one call, in CloudTrail's order of members.
+    fn record_of(&self, event_name: &str, place: &Place) -> Value {
+        let arn = format!("arn:aws:s3:::{}", self.bucket);
+        let account = &self.account;
+        let mut record = json!({
+            "eventVersion": "1.11",
+            "userIdentity": {
+                "type": "IAMUser",
+                "principalId": "AIDACKCEVSQ6C2EXAMPLE",
+                "arn": format!("arn:aws:iam::{account}:user/uploader"),
+                "accountId": account,
+                "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+                "userName": "uploader",
+            },
+            "eventTime": TIME.rfc3339_seconds(),
+            "eventSource": "s3.amazonaws.com",
+            "eventName": event_name,
+            "awsRegion": place.region,
+            "sourceIPAddress": self.source_ip,
+            "userAgent": "[aws-cli/2.31.0]",
+            "requestParameters": {
+                "bucketName": self.bucket,
+                "Host": format!("{}.s3.amazonaws.com", self.bucket),
+                "key": self.key,
+            },
+            "responseElements": self.response(),
+            "additionalEventData": {
+                "SignatureVersion": "SigV4",
+                "CipherSuite": "TLS_AES_128_GCM_SHA256",
+                "bytesTransferredIn": if event_name == "PutObject" { self.size } else { 0 },
+                "AuthenticationMethod": "AuthHeader",
+                "x-amz-id-2": "c2FtcGxl",
+                "bytesTransferredOut": 0,
+            },
+            "requestID": REQUEST_ID,
+            "eventID": "c5b2d4c0-3b1a-4d39-9d0a-2f6a6f0c2f11",
+            "readOnly": self.operation == Operation::GetObject,
+            "resources": [
+                {"type": "AWS::S3::Object", "ARN": format!("{arn}/{}", self.key)},
+                {"accountId": place.account, "type": "AWS::S3::Bucket", "ARN": arn},
+            ],
+            "eventType": "AwsApiCall",
+            "managementEvent": false,
+            "recipientAccountId": place.account,
+            "eventCategory": "Data",
+            "tlsDetails": {"tlsVersion": "TLSv1.3"},
+        });
+        if self.fails
+            && let Some(members) = record.as_object_mut()
+        {
+            members.insert("errorCode".to_owned(), json!("AccessDenied"));
+            members.insert("errorMessage".to_owned(), json!("Access Denied"));
+        }
+        record
+    }
+
+    fn response(&self) -> Value {
+        let mut elements = json!({"x-amz-server-side-encryption": "AES256"});
+        if self.versioned
+            && let Some(members) = elements.as_object_mut()
+        {
+            members.insert("x-amz-version-id".to_owned(), json!(VERSION_ID));
+        }
+        if self.fails { Value::Null } else { elements }
+    }
+
+    /// A record as an upload; `None` for calls that are not about an object.
+    pub fn of_record(record: &Value) -> Option<Self> {
+        if text(record, "eventSource") != "s3.amazonaws.com" {
+            return None;
+        }
+        let name = text(record, "eventName");
+        let operation = call_named(&name).and_then(|_| Operation::named(&name));
+        let parameters = record.get("requestParameters")?;
+        let version = record
+            .get("responseElements")
+            .and_then(|it| it.get("x-amz-version-id"));
+        let size = record
+            .get("additionalEventData")
+            .and_then(|it| it.get("bytesTransferredIn")?.as_f64());
+        // Records write sizes as floats; no object is larger than what fits.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let size = size.map_or(0, |it| it as u64);
+        Some(Self {
+            bucket: text(parameters, "bucketName"),
+            key: text(parameters, "key"),
+            operation: operation.unwrap_or(Operation::GetObject),
+            size,
+            source_ip: text(record, "sourceIPAddress"),
+            account: record
+                .get("userIdentity")
+                .map(|it| text(it, "accountId"))
+                .unwrap_or_default(),
+            versioned: version.is_some(),
+            fails: record.get("errorCode").is_some(),
+            record: Some(Box::new(record.clone())),
+        })
+        .filter(|it| !it.bucket.is_empty() && !it.key.is_empty())
+    }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    let found = value.get(name).and_then(Value::as_str);
+    found.unwrap_or_default().to_owned()
+}
+
+fn time_of(record: &Value) -> Timestamp {
+    Timestamp::parse_rfc3339(&text(record, "eventTime")).unwrap_or(TIME)
+}
+
+fn envelope(place: &Place, time: Timestamp, record: &Value) -> String {
+    let envelope = Envelope {
+        id: ID.to_owned(),
+        time,
+        account: place.account.clone(),
+        region: place.region.clone(),
+        source: "aws.s3".to_owned(),
+        detail_type: OLD_DETAIL_TYPE.to_owned(),
+        resources: Vec::new(),
+    };
+    // A record is an object, and every object is a detail.
+    envelope
+        .with_detail(&record.to_string())
+        .unwrap_or_default()
+}

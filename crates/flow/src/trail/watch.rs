@@ -1,0 +1,195 @@
+//! Which trails look at what, remembered between calls, so that a call that nobody looks at costs nothing.
+//! All of it can be rebuilt from the store; never the truth.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use landfall_core::arn::arn;
+use landfall_core::error::ApiError;
+use landfall_core::trail::{Subject, take, take_data};
+
+use super::call::Call;
+use super::model::Trail;
+use super::record::object_arn;
+use crate::key::Key;
+use crate::tx::{Reader, Tx};
+
+/// The trails that record, shared by the loop, which writes it, and all who serve requests.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    trails: RwLock<Arc<[Trail]>>,
+    takes_data: AtomicBool,
+    delay_millis: AtomicI64,
+}
+
+impl Watch {
+    /// The trails that record.
+    pub(crate) fn trails(&self) -> Arc<[Trail]> {
+        Arc::clone(&self.trails.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the trails from the store.
+    pub(crate) fn look(&self, reader: &impl Reader) -> Result<(), ApiError> {
+        self.set(load(reader)?);
+        Ok(())
+    }
+
+    fn set(&self, trails: Arc<[Trail]>) {
+        let takes_data = |trail: &Trail| take_data(&trail.selectors, &trail.advanced);
+        let any = trails.iter().any(takes_data);
+        self.takes_data.store(any, Ordering::Release);
+        *self.trails.write().unwrap_or_else(PoisonError::into_inner) = trails;
+    }
+
+    /// Whether any trail looks at data events at all.
+    pub(crate) fn look_at_data(&self) -> bool {
+        self.takes_data.load(Ordering::Acquire)
+    }
+
+    /// Whether any trail, of whatever account and region, selects a call.
+    pub(crate) fn take(&self, call: &Call) -> bool {
+        let caller_arn = arn("iam", "", &call.caller.account, "root");
+        let object_arn = object_arn(&call.target);
+        let subject = Subject {
+            source: &call.source,
+            name: &call.name,
+            read_only: call.read_only,
+            caller_arn: &caller_arn,
+            object_arn: object_arn.as_deref(),
+        };
+        self.trails()
+            .iter()
+            .any(|trail| take(&trail.selectors, &trail.advanced, &subject))
+    }
+
+    /// How long AWS's delay is imitated.
+    pub(crate) fn delay_millis(&self) -> i64 {
+        self.delay_millis.load(Ordering::Relaxed)
+    }
+
+    /// Imitates AWS's delay from now on.
+    pub(crate) fn set_delay_millis(&self, millis: i64) {
+        self.delay_millis.store(millis, Ordering::Relaxed);
+    }
+}
+
+/// Reads the trails that record from the store.
+fn load(reader: &impl Reader) -> Result<Arc<[Trail]>, ApiError> {
+    let mut trails: Vec<Trail> = reader.all(&Key::new("trail"))?;
+    trails.retain(|trail| trail.logging);
+    Ok(trails.into())
+}
+
+/// The trails that record, as this transaction sees them.
+pub(super) fn live(tx: &mut Tx<'_>) -> Result<Arc<[Trail]>, ApiError> {
+    if tx.caches.trails.is_known {
+        return Ok(tx.caches.trails.watch.trails());
+    }
+    let trails = load(tx)?;
+    tx.caches.trails.watch.set(Arc::clone(&trails));
+    tx.caches.trails.is_known = true;
+    Ok(trails)
+}
+
+/// Where a call belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Account.
+    pub(super) account: String,
+    /// Region.
+    pub(super) region: String,
+    /// Whether the service is one for all regions.
+    pub(super) is_global: bool,
+}
+
+/// Whether a trail takes a call that belongs there.
+pub(super) fn takes(trail: &Trail, place: &Place, subject: &Subject<'_>) -> bool {
+    trail.account == place.account
+        && (trail.multi_region || trail.home == place.region)
+        && (trail.global || !place.is_global)
+        && take(&trail.selectors, &trail.advanced, subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::trail::standard;
+
+    use super::*;
+
+    #[test]
+    fn a_trail_takes_what_belongs_to_its_account_and_region() {
+        let trail = |home: &str, multi_region, global| Trail {
+            account: "1".to_owned(),
+            home: home.to_owned(),
+            name: "n".to_owned(),
+            bucket: "b".to_owned(),
+            prefix: None,
+            global,
+            multi_region,
+            validation: false,
+            selectors: vec![standard()],
+            advanced: Vec::new(),
+            custom: false,
+            logging: true,
+            started_at: None,
+            stopped_at: None,
+        };
+        let subject = Subject {
+            source: "iam.amazonaws.com",
+            name: "CreateRole",
+            read_only: false,
+            caller_arn: "",
+            object_arn: None,
+        };
+        let table = [
+            (
+                trail("us-east-1", false, true),
+                "1",
+                "us-east-1",
+                true,
+                true,
+            ),
+            (
+                trail("us-east-1", false, false),
+                "1",
+                "us-east-1",
+                true,
+                false,
+            ),
+            (
+                trail("us-east-1", false, false),
+                "1",
+                "us-east-1",
+                false,
+                true,
+            ),
+            (
+                trail("eu-west-1", false, true),
+                "1",
+                "us-east-1",
+                true,
+                false,
+            ),
+            (trail("eu-west-1", true, true), "1", "us-east-1", true, true),
+            (
+                trail("us-east-1", true, true),
+                "2",
+                "us-east-1",
+                false,
+                false,
+            ),
+        ];
+        for (trail, account, region, is_global, expected) in table {
+            let place = Place {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                is_global,
+            };
+            assert_eq!(
+                takes(&trail, &place, &subject),
+                expected,
+                "{trail:?} {place:?}"
+            );
+        }
+    }
+}

@@ -104,6 +104,13 @@ const RECORDS: &[(&str, &str, &str, Read)] = &[
     ("run/task.rs", "Active", "active", Verb),
     ("run/task.rs", "TaskRecord", "task", Verb),
     ("run/task.rs", "Waiting", "waiting", GoingOn),
+    ("trail/model.rs", "Chain", "trail-chain", GoingOn),
+    ("trail/model.rs", "Delayed", "trail-delayed", GoingOn),
+    ("trail/model.rs", "HistoryRecord", "call-history", Verb),
+    ("trail/model.rs", "PendingRecord", "trail-pending", GoingOn),
+    ("trail/model.rs", "SigningKey", "trail-key", Verb),
+    ("trail/model.rs", "Trail", "trail", Verb),
+    ("trail/model.rs", "TrailStatus", "trail-status", Verb),
 ];
 
 /// The files of one form.

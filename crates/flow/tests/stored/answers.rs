@@ -12,6 +12,7 @@ use landfall_flow::land::object::ObjectAt;
 use landfall_flow::land::{bucket, config, multipart, read};
 use landfall_flow::route::{bus, rules, targets};
 use landfall_flow::run::{cluster, definition, task};
+use landfall_flow::trail::{history, keys, selectors, tags, trails};
 use landfall_flow::{View, build, keep, tell};
 use landfall_testkit::MemoryState;
 use serde::Serialize;
@@ -44,6 +45,7 @@ pub fn answers(state: &MemoryState, now: Timestamp) -> Value {
     asked.buses();
     asked.clusters();
     asked.stacks();
+    asked.trails();
     asked.ledger();
     Value::Object(asked.answers)
 }
@@ -297,6 +299,21 @@ impl<'a> Asked<'a> {
                 asked,
             );
         }
+    }
+
+    fn trails(&mut self) {
+        self.lend("trails", trails::describe, json!({}));
+        for name in ["busy", "stopped"] {
+            let asked = || json!({"Name": name});
+            self.lend(&format!("trail {name}"), trails::get, asked());
+            self.lend(&format!("trail status {name}"), trails::status, asked());
+            let takes = json!({"TrailName": name});
+            self.lend(&format!("event selectors {name}"), selectors::get, takes);
+        }
+        let tagged = json!({"ResourceIdList": [arn("cloudtrail", "trail/busy")]});
+        self.lend("trail tags", tags::list, tagged);
+        self.lend("event history", history::lookup, json!({}));
+        self.lend("public keys", keys::list, json!({}));
     }
 
     fn ledger(&mut self) {

@@ -1,6 +1,7 @@
 //! What a stored day leads to: whatever waited in the store is taken up, in every room. Asserts as it goes.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use futures::TryStreamExt as _;
 use landfall_core::clock::Timestamp;
@@ -18,13 +19,15 @@ use landfall_flow::land::sweep;
 use landfall_flow::route::bus;
 use landfall_flow::run::{TaskRecord, definition};
 use landfall_flow::runtime::{ContainerSpec, Runtime as _};
+use landfall_flow::trail::PendingRecord;
 use landfall_flow::{Key, Reader as _, Tx, View, build};
 use landfall_store::ContentId;
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::house::{House, bytes, caller, request};
 use super::scenario::{IN_FLIGHT, stack_is};
+use super::trails;
 
 /// Opens a stored day and sees it through.
 pub async fn see_through(state: MemoryState, now: Timestamp) {
@@ -37,7 +40,9 @@ pub async fn see_through(state: MemoryState, now: Timestamp) {
     objects(&house).await;
     unfinished_upload(&house).await;
     definitions(&house).await;
+    log_files(&house).await;
     messages(&house).await;
+    delayed_event(&house).await;
 }
 
 /// The large bodies that the records name.
@@ -276,4 +281,50 @@ async fn messages(house: &House) {
     assert_eq!(bodies(house, "work").await, none);
     let dead = bodies(house, "dead").await;
     assert!(dead[0].contains(r#""detail-type":"doomed""#), "{dead:?}");
+}
+
+async fn delivered(house: &House, key: &str) -> Value {
+    let packed = read(house, trails::LOGS, key).await;
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed[..])
+        .read_to_string(&mut text)
+        .expect(key);
+    serde_json::from_str(&text).expect(key)
+}
+
+/// The record that waited gets its file, and the chain goes on with a digest of both files that none had listed.
+async fn log_files(house: &House) {
+    let now = house.flow.clock().now();
+    house
+        .until("the files are delivered", |house| {
+            let status = trails::status(house);
+            status.attempted_at == Some(now) && status.error.is_none()
+        })
+        .await;
+    let waiting: Vec<PendingRecord> = house.flow.view().all(&Key::new("trail-pending")).unwrap();
+    assert_eq!(waiting, []);
+    let files = trails::files(house);
+    let [digest, log] = &files[..] else {
+        panic!("{files:?}");
+    };
+    let (digest, records) = (delivered(house, digest).await, delivered(house, log).await);
+    assert_eq!(records["Records"][0]["requestParameters"]["key"], "waiting");
+    assert_eq!(records["Records"].as_array().unwrap().len(), 1);
+    let listed = digest["logFiles"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[1]["s3Object"], log.as_str());
+    let signature = digest["previousDigestSignature"].as_str();
+    assert_eq!(signature.map(str::len), Some(512), "{digest}");
+}
+
+/// The event that was held back comes at its time.
+async fn delayed_event(house: &House) {
+    house
+        .until("the event is delivered", |house| {
+            let all: Vec<Delivery> = house.flow.view().all(&Key::new("delivery")).unwrap();
+            let is_it = |d: &Delivery| d.rule == "calls" && d.outcome == Outcome::Delivered;
+            all.iter().any(is_it)
+        })
+        .await;
+    assert_eq!(bodies(house, "letters").await, [r#""PutObject""#]);
 }

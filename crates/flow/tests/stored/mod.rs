@@ -6,3 +6,4 @@ pub mod dump;
 pub mod going_on;
 pub mod house;
 pub mod scenario;
+pub mod trails;

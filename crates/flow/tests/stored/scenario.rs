@@ -23,13 +23,14 @@ use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState};
 use serde_json::{Value, json};
 
 use super::house::{BEGIN, ENDPOINT, House, bytes, caller};
+use super::trails::trail;
 
 /// Where things are in the account of the scenario.
 pub const ARN_ENDS: (&str, &str) = ("arn:aws:", ":us-east-1:000000000000:");
 /// The receipt handle that a client holds at the end of the day.
 pub const IN_FLIGHT: &str = "Mzo0OjU";
 /// Between two steps of the day.
-const STEP_MILLIS: i64 = 1_500;
+pub const STEP_MILLIS: i64 = 1_500;
 const PART_BYTES: usize = 5 * 1024 * 1024;
 const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
@@ -60,6 +61,7 @@ pub async fn play() -> House {
     deliver(&house).await;
     build_stacks(&house).await;
     build_interrupted(&house).await;
+    trail(&house).await;
     stand_still(&house).await;
     house
 }
@@ -226,7 +228,8 @@ async fn land_buckets(house: &House) {
     house.write(make).await;
 }
 
-async fn put(
+/// Puts an object of so many bytes.
+pub async fn put(
     house: &House,
     bucket: &str,
     key: &str,
@@ -476,7 +479,8 @@ fn of_type(kind: &str) -> Value {
     json!({"source": ["demo"], "detail-type": [kind]})
 }
 
-async fn rule(house: &House, name: &str, pattern: Value, target: Value) {
+/// A rule of the default bus with its one target.
+pub async fn rule(house: &House, name: &str, pattern: Value, target: Value) {
     let put = json!({"Name": name, "EventPattern": pattern.to_string()});
     house.give(rules::put, put).await;
     let put = json!({"Rule": name, "Targets": [target]});

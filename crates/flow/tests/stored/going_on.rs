@@ -19,7 +19,7 @@ use landfall_flow::land::sweep;
 use landfall_flow::route::bus;
 use landfall_flow::run::{TaskRecord, definition};
 use landfall_flow::runtime::{ContainerSpec, Runtime as _};
-use landfall_flow::trail::PendingRecord;
+use landfall_flow::trail::{PendingRecord, keys};
 use landfall_flow::{Key, Reader as _, Tx, View, build};
 use landfall_store::ContentId;
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState};
@@ -315,6 +315,15 @@ async fn log_files(house: &House) {
     assert_eq!(listed[1]["s3Object"], log.as_str());
     let signature = digest["previousDigestSignature"].as_str();
     assert_eq!(signature.map(str::len), Some(512), "{digest}");
+    let signer = digest["digestPublicKeyFingerprint"].as_str();
+    let former = request(json!({"EndTime": now.0 / 1_000 - 1}));
+    let former = keys::list(&house.flow.view(), &caller(), &former).unwrap();
+    let former = former.public_key_list.unwrap();
+    assert_eq!(
+        former[0].fingerprint.as_deref(),
+        signer,
+        "signed by the stored key"
+    );
 }
 
 /// The event that was held back comes at its time.

@@ -1,5 +1,6 @@
 //! The trails' part of the day: a trail with work waiting and one that was stopped. Never leaves a log file behind, for
-//! its bytes are the compressor's and would change with it.
+//! its bytes are the compressor's and would change with it. The signing key comes from the seed like all ids: another
+//! way of looking for primes in the library would give another key, in the same form.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -72,3 +72,56 @@ macro_rules! record {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct First {
+        name: String,
+    }
+    crate::record!(First in Control);
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Second {
+        names: Vec<String>,
+    }
+
+    impl Record for Second {
+        const SPACE: Space = Space::Control;
+        const VERSION: u8 = 2;
+        type Previous = First;
+
+        fn from_previous(previous: First) -> Self {
+            Self {
+                names: vec![previous.name],
+            }
+        }
+    }
+
+    #[test]
+    fn a_former_version_is_lifted_and_the_present_one_is_read_as_it_is() {
+        let first = First {
+            name: "a".to_owned(),
+        };
+        let second = Second {
+            names: vec!["a".to_owned()],
+        };
+        assert_eq!(Second::decode(&first.encode().unwrap()).unwrap(), second);
+        assert_eq!(Second::decode(&second.encode().unwrap()).unwrap(), second);
+    }
+
+    #[test]
+    fn a_later_version_and_damaged_bytes_are_refused() {
+        let later = b"\x03{\"names\":[]}";
+        let unknown = "a stored record has a version that this binary does not know";
+        for bytes in [&later[..], b"", b"\x00{}"] {
+            assert_eq!(Second::decode(bytes).unwrap_err().message, unknown);
+        }
+        let damaged = Second::decode(b"\x02{").unwrap_err().message;
+        assert!(damaged.starts_with("a stored record is damaged: "));
+    }
+}

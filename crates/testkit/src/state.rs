@@ -22,6 +22,15 @@ struct Inner {
     history: Vec<Batch>,
     commits_left: Option<usize>,
     failure: Option<Arc<str>>,
+    unreadable: Option<Unreadable>,
+}
+
+/// Keys that cannot be read.
+#[derive(Debug)]
+struct Unreadable {
+    prefix: Vec<u8>,
+    reads_left: usize,
+    failed: usize,
 }
 
 impl MemoryState {
@@ -33,6 +42,26 @@ impl MemoryState {
     /// Lets `commits` more commits succeed; the one after them fails, and all later ones are refused.
     pub fn fail_after(&self, commits: usize) {
         lock(&self.0).commits_left = Some(commits);
+    }
+
+    /// Lets `reads` more reads of keys that begin with `prefix` succeed (a scan is one read, by where it begins); the
+    /// ones after them fail until [`MemoryState::heal_reads`]. Commits are not touched.
+    pub fn fail_reads_of(&self, prefix: &[u8], reads: usize) {
+        lock(&self.0).unreadable = Some(Unreadable {
+            prefix: prefix.to_vec(),
+            reads_left: reads,
+            failed: 0,
+        });
+    }
+
+    /// How many reads have failed since they were told to.
+    pub fn failed_reads(&self) -> usize {
+        lock(&self.0).unreadable.as_ref().map_or(0, |u| u.failed)
+    }
+
+    /// Every key can be read again.
+    pub fn heal_reads(&self) {
+        lock(&self.0).unreadable = None;
     }
 
     /// How many commits have succeeded.
@@ -73,6 +102,20 @@ impl Inner {
         StoreError::Io(why)
     }
 
+    fn check_read(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        match &mut self.unreadable {
+            Some(unreadable) if key.starts_with(&unreadable.prefix) => {
+                if let Some(left) = unreadable.reads_left.checked_sub(1) {
+                    unreadable.reads_left = left;
+                    return Ok(());
+                }
+                unreadable.failed += 1;
+                Err(StoreError::Io("the read was told to fail".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn apply(&mut self, batch: Batch) {
         for (space, key, value) in &batch.writes {
             let entries = self.spaces.entry(*space).or_default();
@@ -87,11 +130,10 @@ impl Inner {
 
 impl State for MemoryState {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(lock(&self.0)
-            .spaces
-            .get(&space)
-            .and_then(|entries| entries.get(key))
-            .cloned())
+        let mut inner = lock(&self.0);
+        inner.check_read(key)?;
+        let entries = inner.spaces.get(&space);
+        Ok(entries.and_then(|entries| entries.get(key)).cloned())
     }
 
     fn scan(
@@ -101,8 +143,34 @@ impl State for MemoryState {
         to: Bound<&[u8]>,
         direction: Direction,
     ) -> Scan<'_> {
-        let inner = lock(&self.0);
-        let mut found: Vec<_> = inner
+        let mut inner = lock(&self.0);
+        let (Bound::Included(begin) | Bound::Excluded(begin)) = from else {
+            return inner.scan(space, from, to, direction);
+        };
+        if let Err(e) = inner.check_read(begin) {
+            return Box::new(std::iter::once(Err(e)));
+        }
+        inner.scan(space, from, to, direction)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut inner = lock(&self.0);
+        inner.admit(&batch)?;
+        inner.apply(batch);
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The entries as of now, in a copy of their own.
+    fn scan(
+        &self,
+        space: Space,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        direction: Direction,
+    ) -> Scan<'static> {
+        let mut found: Vec<_> = self
             .spaces
             .get(&space)
             .into_iter()
@@ -114,13 +182,6 @@ impl State for MemoryState {
             found.reverse();
         }
         Box::new(found.into_iter())
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut inner = lock(&self.0);
-        inner.admit(&batch)?;
-        inner.apply(batch);
-        Ok(())
     }
 }
 
@@ -162,6 +223,26 @@ mod tests {
         let after = state.crash(state.commits());
         after.commit(batch(4)).unwrap();
         assert_eq!(after.get(Space::Road, b"k").unwrap().unwrap(), [4][..]);
+    }
+
+    #[test]
+    fn reads_fail_when_told_until_they_are_healed() {
+        let state = MemoryState::new();
+        state.commit(batch(1)).unwrap();
+        state.fail_reads_of(b"k", 1);
+        assert!(state.get(Space::Road, b"k").is_ok());
+        assert!(state.get(Space::Road, b"k").is_err());
+        let from = |begin| {
+            let bounds = (Bound::Excluded(begin), Bound::Unbounded);
+            let scan = state.scan(Space::Road, bounds.0, bounds.1, Direction::Forward);
+            scan.collect::<Result<Vec<_>, _>>()
+        };
+        assert!(from(b"k").is_err());
+        assert_eq!(from(b"j").unwrap().len(), 1);
+        state.commit(batch(2)).unwrap();
+        assert_eq!(state.failed_reads(), 2);
+        state.heal_reads();
+        assert_eq!(state.get(Space::Road, b"k").unwrap().unwrap(), [2][..]);
     }
 
     #[test]

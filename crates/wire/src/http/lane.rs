@@ -76,9 +76,10 @@ pub(super) fn give(
         peer,
         place,
     };
-    // There are as many places as the channel holds, so it is never full.
-    if lane.arrivals.try_send(arrival).is_ok() {
-        lane.open.fetch_add(1, Ordering::Relaxed);
+    lane.open.fetch_add(1, Ordering::Relaxed);
+    // There are as many places as the channel holds, so it is full only when the lane is gone.
+    if lane.arrivals.try_send(arrival).is_err() {
+        lane.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

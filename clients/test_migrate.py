@@ -1,9 +1,12 @@
-"""The way off CloudTrail, walked: the former stack runs, its migrated template is proven equal, updates the very same
-stack, and starts the same container. The templates' own proofs are Rust tests."""
+"""The way off CloudTrail, walked: the former stack runs, its migrated template is proven equal, also over what CloudTrail's
+log file and the ledger tell of it, updates the very same stack, and starts the same container. The templates' own proofs are Rust tests."""
+
+import gzip
+import re
 
 import pytest
 
-from conftest import ENVIRONMENT_IN_HEX, EXAMPLES
+from conftest import ENVIRONMENT_IN_HEX, EXAMPLES, wait_until
 from sample import (
     APPLICATION_PARAMETERS,
     IMAGE,
@@ -17,7 +20,19 @@ from sample import (
     wait_for_stopped,
 )
 
+LOG_BUCKET = "sample-cloudtrail-log-dev-bucket"
 FORMER = EXAMPLES / "cloudtrail" / "application.yaml"
+
+
+def log_file(server):
+    """The log file with the upload of the marker, once it is there."""
+    s3 = server.client("s3")
+    for item in s3.list_objects_v2(Bucket=LOG_BUCKET).get("Contents", []):
+        if "/CloudTrail/" in item["Key"]:
+            body = s3.get_object(Bucket=LOG_BUCKET, Key=item["Key"])["Body"].read()
+            if MARKER.encode() in gzip.decompress(body):
+                return body
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +43,26 @@ def moved(own_server, busybox_archive, tmp_path_factory):
     deploy(own_server, "sample-application", FORMER, APPLICATION_PARAMETERS)
     copy(own_server, "before", MARKER)
     wait_for_stopped(own_server, 1)
-    migrated = tmp_path_factory.mktemp("migrated") / "application.yaml"
-    said = own_server.landfall("migrate", str(FORMER), "--prove", "--to", str(migrated))
+    folder = tmp_path_factory.mktemp("migrated")
+    migrated, log, ledger = folder / "application.yaml", folder / "log.json.gz", folder / "runs.json"
+    log.write_bytes(wait_until(lambda: log_file(own_server), "a log file of CloudTrail"))
+    ledger.write_text(own_server.landfall("runs", "--output", "json").stdout)
+    said = own_server.landfall(
+        *("migrate", str(FORMER), "--prove", "--to", str(migrated)),
+        *("--uploads", str(log), "--uploads", str(ledger)),
+        *(f"--parameter={parameter}" for parameter in APPLICATION_PARAMETERS),
+    )
     deploy(own_server, "sample-application", migrated, APPLICATION_PARAMETERS)
     return own_server, said, migrated
 
 
 def test_1_the_proof_holds_over_ten_thousand_uploads(moved):
     _, said, _ = moved
-    assert "10,000 uploads" in said.stdout + said.stderr or "10000 uploads" in said.stdout + said.stderr
+    told = said.stdout + said.stderr
+    uploads, recorded = re.search(r"(\d+) uploads .*?, (\d+) of them recorded", told, re.DOTALL).groups()
+    assert int(uploads) >= 10_000, told
+    # The marker once from CloudTrail's own log file and once from the ledger.
+    assert int(recorded) >= 2, told
 
 
 def test_2_the_trail_is_gone_and_the_stack_is_the_same(moved):

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-const FORMER: &str = include_str!("../../core/src/migrate/fixtures/application.yaml");
+const FORMER: &str = include_str!("../../../examples/cloudtrail/application.yaml");
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_landfall"))

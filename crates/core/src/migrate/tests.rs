@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::prove::{Given, Place, Proof, Side, Trial, Upload, prove, recorded};
 use super::*;
 
-const APPLICATION: &str = include_str!("fixtures/application.yaml");
+const APPLICATION: &str = include_str!("../../../../examples/cloudtrail/application.yaml");
 const LONG_FORM: &str = include_str!("fixtures/long_form.json");
 const SEVERAL: &str = include_str!("fixtures/several.yaml");
 const SYNTHESISED: &str = include_str!("fixtures/synthesised.json");

@@ -85,6 +85,13 @@ pub fn put(
             "ScheduleExpression is not supported by Landfall: rules fire on events only.",
         ));
     }
+    let state = request.state.unwrap_or_else(|| "ENABLED".to_owned());
+    if state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" {
+        return Err(ApiError::validation(
+            "State ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS is not supported by Landfall: read-only management \
+             events do not go on the bus. Use ENABLED.",
+        ));
+    }
     let Some(pattern) = request.event_pattern.filter(|p| !p.is_empty()) else {
         return Err(ApiError::validation(
             "Parameter(s) EventPattern or ScheduleExpression must be specified.",
@@ -101,7 +108,7 @@ pub fn put(
     }
     let rule = Rule {
         pattern,
-        state: request.state.unwrap_or_else(|| "ENABLED".to_owned()),
+        state,
         description: request.description,
         role_arn: request.role_arn,
         targets: former.map(|r| r.targets).unwrap_or_default(),

@@ -117,8 +117,7 @@ pub fn plan(db: &impl Reader, stack: &StackRecord, wish: Wish) -> Result<Plan, A
     let template = read_template(&text)?;
     check_capabilities(&template, &wish.capabilities)?;
     check_allowed_types(&template, wish.resource_types.as_deref())?;
-    let next = stack.clone();
-    let caller = next.caller(String::new());
+    let caller = stack.caller(String::new());
     let world = World::new(db, &caller, &stack.id);
     let lookup = Planned(&world);
     let previous: BTreeMap<String, String> = stack
@@ -131,7 +130,7 @@ pub fn plan(db: &impl Reader, stack: &StackRecord, wish: Wish) -> Result<Plan, A
         template.resolve_parameters(&supplied(&wish.parameters)?, &previous, &lookup)?;
     let tags = wish.tags.unwrap_or_else(|| stack.wanted.tags.clone());
     check_tags(&tags)?;
-    let pseudo = pseudo(&next);
+    let pseudo = pseudo(stack);
     let evaluator = Evaluator::new(&template, &parameters, &pseudo, &lookup)?;
     evaluator.check_rules()?;
     let order = Graph::new(&template, evaluator.conditions()).creation_order()?;
@@ -147,7 +146,7 @@ pub fn plan(db: &impl Reader, stack: &StackRecord, wish: Wish) -> Result<Plan, A
         parameters: parameter_records(&parameters),
         tags,
         capabilities: wish.capabilities,
-        role_arn: wish.role_arn.or(next.wanted.role_arn),
+        role_arn: wish.role_arn.or_else(|| stack.wanted.role_arn.clone()),
     };
     Ok(Plan {
         text,

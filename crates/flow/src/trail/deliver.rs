@@ -187,9 +187,7 @@ fn take_out(tx: &mut Tx<'_>, keys: &[Key]) -> Result<(), ApiError> {
 
 /// Whether the bucket still takes files.
 fn may_write(tx: &Tx<'_>, trail: &Trail) -> Result<(), ApiError> {
-    let (prefix, account) = (trail.prefix.as_deref(), &trail.account);
-    let checked = policy::check(tx, &trail.bucket, prefix, account, &trail.arn());
-    checked.map_err(|e| match e.code.as_ref() {
+    policy::check(tx, trail).map_err(|e| match e.code.as_ref() {
         "S3BucketDoesNotExistException" => ApiError::with_status("NoSuchBucket", 404, e.message),
         _ => ApiError::with_status("AccessDenied", 403, e.message),
     })

@@ -3,6 +3,7 @@
 use landfall_core::error::ApiError;
 use landfall_core::policy::{PolicyRequest, Principal, allows};
 
+use super::model::Trail;
 use crate::land::bucket;
 use crate::land::config::Policy;
 use crate::tx::Reader;
@@ -17,16 +18,11 @@ pub(super) fn root(prefix: Option<&str>, account: &str) -> String {
     }
 }
 
-/// Refuses a bucket that CloudTrail may not look at or not write to.
+/// Refuses a trail's bucket that CloudTrail may not look at or not write to.
 ///
 /// Errors: `S3BucketDoesNotExistException`, `InsufficientS3BucketPolicyException`.
-pub(super) fn check(
-    db: &impl Reader,
-    name: &str,
-    prefix: Option<&str>,
-    account: &str,
-    trail_arn: &str,
-) -> Result<(), ApiError> {
+pub(super) fn check(db: &impl Reader, trail: &Trail) -> Result<(), ApiError> {
+    let (name, account, trail_arn) = (&trail.bucket, &trail.account, trail.arn());
     if bucket::bucket(db, name).is_err() {
         return Err(ApiError::client(
             "S3BucketDoesNotExistException",
@@ -38,7 +34,7 @@ pub(super) fn check(
     let bucket_arn = format!("arn:aws:s3:::{name}");
     let key = format!(
         "{bucket_arn}/{}/CloudTrail/test.json.gz",
-        root(prefix, account)
+        root(trail.prefix.as_deref(), account)
     );
     let asks = |action, resource| {
         let request = PolicyRequest {
@@ -46,8 +42,8 @@ pub(super) fn check(
             action,
             resource,
             context: vec![
-                ("aws:SourceArn", trail_arn),
-                ("aws:SourceAccount", account),
+                ("aws:SourceArn", trail_arn.as_str()),
+                ("aws:SourceAccount", account.as_str()),
                 ("aws:SecureTransport", "true"),
                 ("s3:x-amz-acl", "bucket-owner-full-control"),
             ],

@@ -70,13 +70,7 @@ pub fn create(
     }
     check_room(tx, &trail)?;
     let arn = trail.arn();
-    policy::check(
-        tx,
-        &trail.bucket,
-        trail.prefix.as_deref(),
-        &trail.account,
-        &arn,
-    )?;
+    policy::check(tx, &trail)?;
     tags::put(tx, &arn, request.tags_list.unwrap_or_default())?;
     save(tx, &trail)?;
     Ok(api::CreateTrailResponse {
@@ -134,13 +128,7 @@ pub fn update(
         check_room(tx, &trail)?;
     }
     let arn = trail.arn();
-    policy::check(
-        tx,
-        &trail.bucket,
-        trail.prefix.as_deref(),
-        &trail.account,
-        &arn,
-    )?;
+    policy::check(tx, &trail)?;
     if before.validation && !trail.validation {
         break_chains(tx, &trail)?;
     }

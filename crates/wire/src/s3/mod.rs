@@ -36,6 +36,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
+use landfall_core::trail::s3::HOST_ID;
 use landfall_flow::Flow;
 use landfall_flow::land::bucket::{bucket as find_bucket, check_owner};
 use landfall_flow::trail::scope;
@@ -49,9 +50,6 @@ use self::error::{Failed, Slot};
 use self::open::Stripped;
 use self::record::Watched;
 use crate::dispatch::RawHandler;
-
-/// The `x-amz-id-2` of every answer: there is only one host.
-const HOST_ID: &str = "bGFuZGZhbGw=";
 
 /// Serves S3.
 pub struct S3Handler {

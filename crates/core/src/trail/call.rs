@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::api::model::{ServiceModel, ShapeId};
+use super::calls::{is_read_only, is_recorded, lowered};
+use crate::api::model::{OperationModel, ServiceModel, ShapeId};
 use crate::caller::Caller;
 
 /// What a call is about.
@@ -75,6 +76,58 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call of a JSON or Query service; none when calls of the operation are never recorded.
+    pub fn of(
+        service: &'static ServiceModel,
+        operation: &'static OperationModel,
+        input: &Value,
+        caller: &Caller,
+        host: String,
+    ) -> Option<Self> {
+        if !is_recorded(service.name, operation.name) {
+            return None;
+        }
+        let parameters = match operation.input.map(|it| lowered(service, it, input)) {
+            Some(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        let source = format!("{}.amazonaws.com", service.signing_name);
+        Some(Self {
+            answer: operation.output.map(|shape| (service, shape)),
+            ..Self::control(&source, operation.name, parameters, caller, host)
+        })
+    }
+
+    /// A call of the control plane with parameters as records spell them.
+    pub fn control(
+        source: &str,
+        name: &str,
+        parameters: Map<String, Value>,
+        caller: &Caller,
+        host: String,
+    ) -> Self {
+        Self {
+            source: source.to_owned(),
+            name: name.to_owned(),
+            caller: caller.clone(),
+            signed: !caller.access_key_id.is_empty(),
+            host,
+            target: Target::Control,
+            read_only: is_read_only(name),
+            parameters,
+            elements: Map::new(),
+            answer: None,
+            additional: Map::new(),
+        }
+    }
+
+    /// Whether CloudTrail makes it to deliver a file.
+    pub fn is_delivery(&self) -> bool {
+        self.caller.invoked_by() == Some("cloudtrail.amazonaws.com")
+            && self.source == "s3.amazonaws.com"
+            && self.name == "PutObject"
+    }
+
     /// Names the key that only the request's body told.
     pub fn name_key(&mut self, name: &str) {
         if let Target::Object { key, .. } = &mut self.target {

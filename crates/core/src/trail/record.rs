@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Target};
 use super::calls::lowered;
 use super::{OBJECT, Subject};
-use crate::arn::arn;
+use crate::caller::{Caller, Identity, RoleSession};
 use crate::clock::Timestamp;
 use crate::error::ApiError;
 use crate::event::Envelope;
@@ -56,7 +56,7 @@ impl Facts {
             region,
             is_global,
             owner,
-            caller_arn: caller_arn(call),
+            caller_arn: call.caller.arn(),
             object_arn: call.target.object_arn(),
         }
     }
@@ -87,11 +87,6 @@ impl Facts {
     }
 }
 
-/// The ARN of who calls.
-pub fn caller_arn(call: &Call) -> String {
-    arn("iam", "", &call.caller.account, "root")
-}
-
 /// How a call ended.
 #[derive(Debug, Clone)]
 pub enum Outcome<'a> {
@@ -113,7 +108,7 @@ pub fn members(call: &Call, facts: &Facts, outcome: Outcome<'_>) -> Map<String, 
         record.insert(name.to_owned(), value);
     };
     put("eventVersion", EVENT_VERSION.into());
-    put("userIdentity", identity(call, facts));
+    put("userIdentity", identity(call));
     put("eventTime", facts.at.rfc3339_seconds().into());
     put("eventSource", call.source.clone().into());
     put("eventName", call.name.clone().into());
@@ -142,11 +137,10 @@ pub fn members(call: &Call, facts: &Facts, outcome: Outcome<'_>) -> Map<String, 
     put("recipientAccountId", facts.account.clone().into());
     let category = if is_data { "Data" } else { "Management" };
     put("eventCategory", category.into());
-    let host = Map::from_iter([(
-        "clientProvidedHostHeader".to_owned(),
-        call.host.clone().into(),
-    )]);
-    put("tlsDetails", host.into());
+    if !call.host.is_empty() {
+        let host = call.host.clone();
+        put("tlsDetails", json!({"clientProvidedHostHeader": host}));
+    }
     record
 }
 
@@ -161,25 +155,65 @@ fn spelled(call: &Call, said: Map<String, Value>) -> Map<String, Value> {
     }
 }
 
-fn identity(call: &Call, facts: &Facts) -> Value {
+fn identity(call: &Call) -> Value {
     let caller = &call.caller;
-    if !call.signed {
-        return json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"});
+    let service = caller.invoked_by();
+    let mut who = match &caller.identity {
+        Identity::Service => json!({"type": "AWSService"}),
+        _ if !call.signed && service.is_none() => {
+            return json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"});
+        }
+        Identity::Root => json!({
+            "type": "Root",
+            "principalId": caller.account,
+            "arn": caller.arn(),
+            "accountId": caller.account,
+        }),
+        Identity::Role(session) => json!({
+            "type": "AssumedRole",
+            "principalId": session.principal_id(),
+            "arn": session.arn(),
+            "accountId": session.account(),
+        }),
+    };
+    if let Some(members) = who.as_object_mut() {
+        let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        if !caller.access_key_id.is_empty() {
+            put("accessKeyId", caller.access_key_id.clone().into());
+        }
+        if let Identity::Role(session) = &caller.identity {
+            put("sessionContext", session_context(session));
+        }
+        if let Some(service) = service {
+            put("invokedBy", service.into());
+        }
     }
+    who
+}
+
+fn session_context(session: &RoleSession) -> Value {
     json!({
-        "type": "Root",
-        "principalId": caller.account,
-        "arn": facts.caller_arn,
-        "accountId": caller.account,
-        "accessKeyId": caller.access_key_id,
+        "sessionIssuer": {
+            "type": "Role",
+            "principalId": session.role_id,
+            "arn": session.role_arn,
+            "accountId": session.account(),
+            "userName": session.role_name(),
+        },
+        "attributes": {
+            "creationDate": session.created.rfc3339_seconds(),
+            "mfaAuthenticated": "false",
+        },
     })
 }
 
 /// S3 writes agents in brackets.
 fn user_agent(call: &Call) -> String {
+    let caller: &Caller = &call.caller;
     match call.target {
-        Target::Control => call.caller.user_agent.clone(),
-        _ => format!("[{}]", call.caller.user_agent),
+        _ if caller.invoked_by().is_some() => caller.user_agent.clone(),
+        Target::Control => caller.user_agent.clone(),
+        _ => format!("[{}]", caller.user_agent),
     }
 }
 
@@ -216,4 +250,90 @@ fn resources(call: &Call, facts: &Facts) -> Option<Value> {
         _ => None,
     };
     Some(object.into_iter().chain([bucket]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(caller: Caller, signed: bool) -> Call {
+        Call {
+            source: "ecs.amazonaws.com".to_owned(),
+            name: "RunTask".to_owned(),
+            caller,
+            signed,
+            host: String::new(),
+            target: Target::Control,
+            read_only: false,
+            parameters: Map::new(),
+            elements: Map::new(),
+            answer: None,
+            additional: Map::new(),
+        }
+    }
+
+    fn caller(identity: Identity, source_ip: &str, access_key_id: &str) -> Caller {
+        Caller {
+            account: "123456789012".to_owned(),
+            access_key_id: access_key_id.to_owned(),
+            source_ip: source_ip.to_owned(),
+            identity,
+            ..Caller::service("", "123456789012", "us-east-1", String::new())
+        }
+    }
+
+    #[test]
+    fn who_calls_is_told_as_aws_tells_it() {
+        let session = RoleSession {
+            role_arn: "arn:aws:iam::123456789012:role/worker".to_owned(),
+            role_id: "AROA1".to_owned(),
+            name: "me".to_owned(),
+            created: Timestamp(1_794_441_600_000),
+        };
+        let assumed = json!({
+            "type": "AssumedRole",
+            "principalId": "AROA1:me",
+            "arn": "arn:aws:sts::123456789012:assumed-role/worker/me",
+            "accountId": "123456789012",
+            "accessKeyId": "ASIA1",
+            "sessionContext": {
+                "sessionIssuer": {
+                    "type": "Role",
+                    "principalId": "AROA1",
+                    "arn": "arn:aws:iam::123456789012:role/worker",
+                    "accountId": "123456789012",
+                    "userName": "worker",
+                },
+                "attributes": {"creationDate": "2026-11-12T00:00:00Z", "mfaAuthenticated": "false"},
+            },
+        });
+        let root = json!({
+            "type": "Root",
+            "principalId": "123456789012",
+            "arn": "arn:aws:iam::123456789012:root",
+            "accountId": "123456789012",
+            "invokedBy": "cloudformation.amazonaws.com",
+        });
+        let (client, stack) = ("192.0.2.1", "cloudformation.amazonaws.com");
+        for (caller, signed, expected) in [
+            (
+                caller(Identity::Role(session), client, "ASIA1"),
+                true,
+                assumed,
+            ),
+            (caller(Identity::Root, stack, ""), false, root),
+            (
+                caller(Identity::Service, "cloudtrail.amazonaws.com", ""),
+                false,
+                json!({"type": "AWSService", "invokedBy": "cloudtrail.amazonaws.com"}),
+            ),
+            (
+                caller(Identity::Root, client, ""),
+                false,
+                json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}),
+            ),
+        ] {
+            assert_eq!(identity(&call(caller, signed)), expected);
+        }
+    }
 }

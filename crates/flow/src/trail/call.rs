@@ -65,6 +65,11 @@ impl Ongoing {
         let _ = self.call.set(call);
     }
 
+    /// Whether it is known what the call is.
+    pub fn is_begun(&self) -> bool {
+        self.call.get().is_some()
+    }
+
     fn is_recorded(&self) -> bool {
         self.recorded.load(Ordering::Relaxed)
     }
@@ -96,8 +101,8 @@ impl Ongoing {
         decided
     }
 
-    /// Records a call that no write has recorded. A failure is recorded before it is answered; who only read need not
-    /// wait.
+    /// Records a call that no write has recorded, before it is answered. Only who read what no trail looks at need not
+    /// wait: the event history may lose it.
     pub async fn finish(self: Arc<Self>, flow: &Flow, error: Option<ApiError>, bytes_out: u64) {
         let Some(call) = self.call.get().filter(|_| !self.is_recorded()) else {
             return;
@@ -110,7 +115,7 @@ impl Ongoing {
             let sent = "bytesTransferredOut".to_owned();
             call.additional.insert(sent, bytes_out.into());
         }
-        let is_reading = call.read_only;
+        let may_wait = call.read_only && !flow.trails().take(&call);
         let job = move |tx: &mut Tx<'_>| {
             let trails = watch::live(tx)?;
             let outcome = error.as_ref().map_or(Ok(Said::default()), Err);
@@ -122,7 +127,7 @@ impl Ongoing {
                 tracing::warn!(error = %e, "a call could not be recorded");
             }
         };
-        if is_reading {
+        if may_wait {
             tokio::spawn(writing);
         } else {
             writing.await;

@@ -1,14 +1,17 @@
 //! Where the record of a call goes: to the trails that select it, to the event history, to the bus. One place for all
 //! services, successes and failures. Never asks whether the call was right.
 
+use landfall_core::caller::Identity;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
+use landfall_core::trail::calls::is_quiet;
 use landfall_core::trail::record::{Facts, Outcome, members};
 use serde_json::Value;
 
 use super::call::{Call, Said, Target};
-use super::model::{Delayed, HistoryRecord, PendingRecord, Trail, delayed_key};
+use super::model::{Delayed, Departed, HistoryRecord, PendingRecord, Trail, delayed_key};
 use super::{history, watch};
+use crate::key::Key;
 use crate::land::model::{BucketRecord, bucket_key};
 use crate::route::{self, ObjectRef, StoredEvent};
 use crate::tx::{Reader, Tx};
@@ -32,7 +35,9 @@ pub(super) fn write(
     };
     let facts = facts(tx, &call)?;
     let subject = facts.subject(&call);
-    let takes = |trail: &&Trail| watch::takes(trail, &facts, &subject);
+    let is_delivery = call.is_delivery();
+    let takes =
+        |trail: &&Trail| (trail.recursive || !is_delivery) && watch::takes(trail, &facts, &subject);
     let chosen: Vec<&Trail> = trails.iter().filter(takes).collect();
     if call.target.is_data() && chosen.is_empty() {
         return Ok(());
@@ -42,24 +47,43 @@ pub(super) fn write(
         history::keep(tx, entry(&call, &facts, json.clone()))?;
     }
     for trail in &chosen {
-        wait_for_file(tx, trail, &facts, &json)?;
+        wait_for_file(tx, trail, &call, &facts, &json)?;
     }
-    if chosen.is_empty() || call.read_only {
-        return Ok(());
+    match chosen.is_empty() || !goes_on_bus(tx, &call, &facts)? {
+        true => Ok(()),
+        false => announce(tx, &call, &facts, &json),
     }
-    announce(tx, &call, &facts, &json)
 }
 
-/// Lets a record wait for the next log file of a trail. A trail that the call itself has deleted has no next one.
+/// Whether an event tells of the call: reads of objects never have one, reads of the control plane where a rule asks.
+fn goes_on_bus(tx: &mut Tx<'_>, call: &Call, facts: &Facts) -> Result<bool, ApiError> {
+    match (call.read_only, call.target.is_data()) {
+        (false, _) => Ok(true),
+        (true, true) => Ok(false),
+        (true, false) if !is_quiet(&call.source, &call.name) => Ok(true),
+        (true, false) => route::wants_reads(tx, &facts.account, &facts.region),
+    }
+}
+
+/// Lets a record wait for the next log file of a trail; of one that is gone by now, for the last.
 fn wait_for_file(
     tx: &mut Tx<'_>,
     trail: &Trail,
+    call: &Call,
     facts: &Facts,
     json: &str,
 ) -> Result<(), ApiError> {
-    let key = trail.key();
-    if !tx.caches.trails.is_known && !tx.has::<Trail>(&key.record())? {
-        return Ok(());
+    let mut key = trail.key();
+    if !tx.has::<Trail>(&key.record())? {
+        let of_account = Key::new("trail-departed")
+            .part(&key.account)
+            .part(&key.home);
+        let departed: Vec<Departed> = tx.all(&of_account)?;
+        let same = departed.iter().filter(|it| it.trail.name == trail.name);
+        let Some(last) = same.max_by_key(|it| it.number) else {
+            return Ok(());
+        };
+        key = last.key();
     }
     let number = tx.next_sequence();
     let at = key.pending().part(&facts.region).number(number);
@@ -68,7 +92,10 @@ fn wait_for_file(
         json: json.to_owned(),
     };
     tx.put(&at, &pending)?;
-    tx.caches.trails.wait_for(key, facts.at);
+    match call.is_delivery() {
+        true => tx.caches.trails.wait_for_delivery(key, facts.at),
+        false => tx.caches.trails.wait_for(key, facts.at),
+    }
     Ok(())
 }
 
@@ -95,7 +122,11 @@ fn entry(call: &Call, facts: &Facts, json: String) -> HistoryRecord {
         name: call.name.clone(),
         source: call.source.clone(),
         read_only: call.read_only,
-        user: "root".to_owned(),
+        user: match &call.caller.identity {
+            Identity::Root => "root".to_owned(),
+            Identity::Role(session) => session.name.clone(),
+            Identity::Service => String::new(),
+        },
         access_key: call.caller.access_key_id.clone(),
         resources: bucket.into_iter().chain(history::named(call)).collect(),
         json,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use landfall_core::error::ApiError;
-use landfall_core::trail::record::{Facts, caller_arn};
+use landfall_core::trail::record::Facts;
 use landfall_core::trail::{Subject, take, take_data};
 
 use super::call::Call;
@@ -47,7 +47,7 @@ impl Watch {
 
     /// Whether any trail, of whatever account and region, selects a call.
     pub(crate) fn take(&self, call: &Call) -> bool {
-        let (caller_arn, object_arn) = (caller_arn(call), call.target.object_arn());
+        let (caller_arn, object_arn) = (call.caller.arn(), call.target.object_arn());
         let subject = Subject {
             source: &call.source,
             name: &call.name,
@@ -121,6 +121,7 @@ mod tests {
             logging: true,
             started_at: None,
             stopped_at: None,
+            recursive: true,
         };
         let subject = Subject {
             source: "iam.amazonaws.com",

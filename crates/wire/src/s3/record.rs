@@ -58,6 +58,9 @@ pub(super) fn watch<B>(flow: &Flow, request: &Request<B>) -> Option<Watched> {
 impl Watched {
     /// Says which operation it is.
     pub(super) fn begin(&self, flow: &Flow, operation: &str, caller: &Caller) {
+        if self.ongoing.is_begun() {
+            return;
+        }
         let kept = &*self.kept;
         let text = |(name, value): (&'_ http::HeaderName, &'_ http::HeaderValue)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))

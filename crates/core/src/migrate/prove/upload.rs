@@ -4,11 +4,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::clock::Timestamp;
 use crate::error::ApiError;
 use crate::event::{CreatedReason, DeletedReason, DeletionType, Envelope, S3Event, S3EventKind};
 use crate::migrate::table::{OLD_DETAIL_TYPE, call_named};
+use crate::trail::calls::is_read_only;
 use crate::trail::record::{Facts, Outcome, members};
 use crate::trail::s3::Head;
 
@@ -121,11 +122,11 @@ pub struct Place {
     pub region: String,
 }
 
-/// One record on the bus.
-pub(super) struct Told {
-    pub(super) event_name: String,
+/// One call that an upload makes.
+pub(super) struct Call<'a> {
+    /// `eventName` of its record.
+    pub(super) name: &'a str,
     pub(super) is_read: bool,
-    pub(super) event: String,
 }
 
 const ID: &str = "17793124-05d4-b198-2fde-7ededc63b103";
@@ -138,18 +139,29 @@ const SEQUENCER: &str = "00617F08299329D189";
 const TIME: Timestamp = Timestamp(1_794_441_600_000);
 
 impl Upload {
-    /// What CloudTrail puts on the bus, one event a call.
-    pub(super) fn told(&self, place: &Place) -> Vec<Told> {
+    /// The calls that it makes, in order.
+    pub(super) fn calls(&self) -> Vec<Call<'_>> {
         if let Some(record) = &self.record {
-            let event_name = text(record, "eventName");
-            return vec![Told {
+            let name = record.get("eventName").and_then(Value::as_str);
+            return vec![Call {
+                name: name.unwrap_or_default(),
                 is_read: record.get("readOnly").and_then(Value::as_bool) == Some(true),
-                event: envelope(place, time_of(record), record),
-                event_name,
             }];
         }
+        let call = |name: &&'static str| Call {
+            name,
+            is_read: is_read_only(name),
+        };
         let calls = self.operation.calls(self.fails);
-        calls.iter().map(|name| self.tell(name, place)).collect()
+        calls.iter().map(call).collect()
+    }
+
+    /// What CloudTrail puts on the bus for a call.
+    pub(super) fn told(&self, call: &Call<'_>, place: &Place) -> String {
+        match &self.record {
+            Some(record) => envelope(place, time_of(record), record),
+            None => self.tell(call.name, place),
+        }
     }
 
     /// What S3 puts on the bus; nothing for calls that fail or only read.
@@ -210,7 +222,7 @@ impl Upload {
     }
 
     /// The event that tells of one call, built as the server builds it.
-    fn tell(&self, name: &str, place: &Place) -> Told {
+    fn tell(&self, name: &str, place: &Place) -> String {
         let request = request(name, self.size);
         let headers: Vec<(&str, &str)> = request
             .headers
@@ -240,11 +252,7 @@ impl Upload {
         let facts = Facts::of(&call, TIME, EVENT_ID.to_owned(), Some(bucket));
         let record = Value::Object(members(&call, &facts, outcome)).to_string();
         let event = facts.envelope(&call, ID.to_owned()).with_detail(&record);
-        Told {
-            is_read: call.read_only,
-            event_name: call.name,
-            event: event.unwrap_or_default(),
-        }
+        event.unwrap_or_default()
     }
 
     fn caller(&self, place: &Place) -> Caller {
@@ -255,6 +263,7 @@ impl Upload {
             access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             source_ip: self.source_ip.clone(),
             user_agent: "aws-cli/2.31.0".to_owned(),
+            identity: Identity::Root,
         }
     }
 

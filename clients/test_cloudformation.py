@@ -1,6 +1,7 @@
 """CloudFormation through boto3: what fails is rolled back and told, and what is wrong is refused."""
 
 import json
+import time
 
 import botocore.exceptions
 import pytest
@@ -142,3 +143,14 @@ def test_a_change_set_without_changes_says_so(cloudformation, stack):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         cloudformation.update_stack(StackName=stack, TemplateBody=body)
     assert error.value.response["Error"]["Message"] == "No updates are to be performed."
+
+
+def test_a_stock_deployment_does_not_sit_out_the_pause_of_its_poll(server, stack, tmp_path):
+    """`deploy` asks once whether the stack stands, and again only after half a minute."""
+    body = tmp_path / "template.json"
+    body.write_text(template({f"P{n}": parameter(str(n)) for n in range(40)}))
+    started = time.monotonic()
+    server.aws("cloudformation", "deploy", f"--stack-name={stack}", f"--template-file={body}")
+    assert time.monotonic() - started < 25
+    [described] = server.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    assert described["StackStatus"] == "CREATE_COMPLETE"

@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 
+import boto3
+import botocore.config
 import botocore.exceptions
 import pytest
 
@@ -730,3 +732,87 @@ def test_an_anonymous_upload_that_is_denied_is_recorded(tmp_path):
     finally:
         server.process.terminate()
         server.process.wait(timeout=20)
+
+
+def session_client(server, service, credentials, token=True, **options):
+    """A client that signs as a session."""
+    return boto3.client(
+        service,
+        endpoint_url=server.endpoint,
+        region_name=REGION,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"] if token else None,
+        **options,
+    )
+
+
+def test_a_session_passes_where_signatures_are_checked_and_records_tell_its_role(tmp_path):
+    server = start_server(tmp_path / "log", "--ephemeral", "--credential=test:test")
+    try:
+        s3, bucket, role = server.client("s3"), unique("assumed"), f"arn:aws:iam::{ACCOUNT}:role/team/worker"
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        make_trail(server, [data_selector(bucket)])
+        seen = events_of(server, {"detail": {"requestParameters": {"bucketName": [bucket]}}})
+        made = server.client("sts").assume_role(RoleArn=role, RoleSessionName="me")["Credentials"]
+        who = session_client(server, "sts", made).get_caller_identity()
+        assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/me"
+        session_client(server, "ssm", made).put_parameter(Name="/by/session", Value="x", Type="String")
+        session_client(server, "s3", made).put_object(Bucket=bucket, Key="k", Body=b"x")
+        for version in ("s3v4", "s3"):
+            signer = session_client(server, "s3", made, config=botocore.config.Config(signature_version=version))
+            url = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "k"})
+            assert urllib.request.urlopen(url).read() == b"x"
+        [event] = seen()
+        identity = event["detail"]["userIdentity"]
+        created = identity["sessionContext"]["attributes"].pop("creationDate")
+        assert datetime.datetime.fromisoformat(created)
+        issuer_id = who["UserId"].removesuffix(":me")
+        assert identity == {
+            "type": "AssumedRole",
+            "principalId": who["UserId"],
+            "arn": who["Arn"],
+            "accountId": ACCOUNT,
+            "accessKeyId": made["AccessKeyId"],
+            "sessionContext": {
+                "sessionIssuer": {
+                    "type": "Role",
+                    "principalId": issuer_id,
+                    "arn": role,
+                    "accountId": ACCOUNT,
+                    "userName": "worker",
+                },
+                "attributes": {"mfaAuthenticated": "false"},
+            },
+        }
+        for service, call, code in [
+            ("s3", lambda client: client.put_object(Bucket=bucket, Key="k", Body=b"x"), "InvalidToken"),
+            ("ssm", lambda client: client.get_parameter(Name="/by/session"), "UnrecognizedClientException"),
+            ("sts", lambda client: client.get_caller_identity(), "InvalidClientTokenId"),
+        ]:
+            forged = made | {"SessionToken": made["SessionToken"][:-12] + "AAAAAAAAAAAA"}
+            for client in (
+                session_client(server, service, made, token=False),
+                session_client(server, service, forged),
+            ):
+                with pytest.raises(botocore.exceptions.ClientError) as error:
+                    call(client)
+                assert refused(error)[0] == code
+    finally:
+        server.process.terminate()
+        server.process.wait(timeout=20)
+
+
+def test_a_body_that_cannot_be_read_is_still_a_call(server, cloudtrail):
+    s3, bucket = server.client("s3"), unique("malformed")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    make_trail(server, [data_selector(bucket, IncludeManagementEvents=True)])
+    seen = events_of(server, {"detail": {"requestParameters": {"bucketName": [bucket]}, "errorCode": ["MalformedXML"]}})
+    for method, query in [("PUT", "versioning"), ("POST", "delete")]:
+        url, headers = f"{server.endpoint}/{bucket}?{query}", {"Content-Type": "application/xml"}
+        request = urllib.request.Request(url, data=b"<not xml", method=method, headers=headers)
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(request)
+        assert error.value.code == 400
+    names = {event["detail"]["eventName"] for event in seen(2)}
+    assert names == {"PutBucketVersioning", "DeleteObjects"}

@@ -152,6 +152,8 @@ pub const CLOUDFORMATION_DESCRIPTION_BYTES_MAX: usize = 1_024;
 pub const CLOUDFORMATION_STACK_TAGS_MAX: usize = 50;
 /// Resources that one commit of a stack operation makes, changes or deletes.
 pub const CLOUDFORMATION_RESOURCES_PER_COMMIT_MAX: usize = 8;
+/// DescribeStacks waits so long for a stack that is under way.
+pub const CLOUDFORMATION_DESCRIBE_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 /// Stack events, resources and stacks of one page of a listing.
 pub const CLOUDFORMATION_PAGE_ITEMS_MAX: usize = 100;
 /// Subnets that one `Fn::Cidr` can cut.

@@ -26,7 +26,10 @@ pub(crate) fn is_session(access_key_id: &str) -> bool {
 fn token_of(headers: &HeaderMap, query: &str) -> Option<String> {
     let header = headers.get("x-amz-security-token");
     let header = header.and_then(|it| it.to_str().ok()).map(str::to_owned);
-    header.or_else(|| query_value(query, "X-Amz-Security-Token"))
+    // Version 2 of the signature writes the parameter in small letters.
+    header
+        .or_else(|| query_value(query, "X-Amz-Security-Token"))
+        .or_else(|| query_value(query, "x-amz-security-token"))
 }
 
 /// The session of a request: who it is, if its token was made here for its key.

@@ -190,3 +190,19 @@ fn codes_are_given_once() {
     codes.dedup();
     assert_eq!(codes.len(), FAULTS.len());
 }
+
+#[test]
+fn a_trail_beside_the_one_that_logs_the_uploads_is_no_error() {
+    let old = rule(OLD, OLD_DETAIL, INPUT);
+    let logs = trail(&selector("arn:aws:s3:::in/"), "true");
+    let reads = selector("arn:aws:s3:::in/").replace("[{", "[{ReadWriteType: ReadOnly, ");
+    let audit = trail(&reads, "true").replace("  Trail:", "  Audit:");
+    assert_eq!(codes(&format!("{HEAD}{old}{logs}{audit}")), []);
+    let paused = trail(&selector("arn:aws:s3:::in/"), "false").replace("  Trail:", "  Audit:");
+    let found = codes(&format!("{HEAD}{old}{logs}{paused}"));
+    let kinds: Vec<_> = found
+        .iter()
+        .map(|(code, severity, _)| (*code, *severity))
+        .collect();
+    assert_eq!(kinds, [("LF003", Severity::Warning)]);
+}

@@ -120,7 +120,9 @@ fn not_logging(subject: &Subject<'_>) -> Vec<Finding> {
         let Some(node) = logging.filter(|it| as_bool_loose(&it.to_json()) == Some(false)) else {
             continue;
         };
-        let severity = if waits_for_calls(subject) {
+        let mut logging =
+            of_type(subject.template, TRAIL).filter(|(_, it)| logs_writes(it, subject));
+        let severity = if waits_for_calls(subject) && logging.next().is_none() {
             Severity::Error
         } else {
             Severity::Warning
@@ -140,9 +142,14 @@ fn read_only(subject: &Subject<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = Vec::new();
-    for (trail, found) in trails(subject) {
-        let has_writes = found.values.iter().any(|it| !it.reads_only);
-        if found.values.is_empty() || has_writes {
+    let trails = trails(subject);
+    let has_writes = |found: &Selects<'_>| found.values.iter().any(|it| !it.reads_only);
+    // A trail of reads beside one that logs the uploads is somebody's audit, not a fault.
+    if trails.iter().any(|(_, found)| has_writes(found)) {
+        return findings;
+    }
+    for (trail, found) in trails {
+        if found.values.is_empty() {
             continue;
         }
         let span = written_kind(trail).map_or(trail.type_span, |it| it.span);
@@ -154,6 +161,14 @@ fn read_only(subject: &Subject<'_>) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Whether a trail is on and logs writes of objects.
+fn logs_writes(trail: &Resource, subject: &Subject<'_>) -> bool {
+    let logging = trail.properties.as_ref().and_then(|it| it.get("IsLogging"));
+    let is_off = logging.is_some_and(|it| as_bool_loose(&it.to_json()) == Some(false));
+    let found = selects(trail, subject.template);
+    !is_off && found.values.iter().any(|it| !it.reads_only)
 }
 
 fn written_kind(trail: &Resource) -> Option<&Node> {

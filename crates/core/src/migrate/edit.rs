@@ -48,7 +48,7 @@ impl<'a> Source<'a> {
     }
 
     /// The line's end without its line break.
-    fn line_text_end(self, at: usize) -> usize {
+    pub(super) fn line_text_end(self, at: usize) -> usize {
         let end = self.line_end(at);
         at + self.slice(at, end).trim_end_matches(['\n', '\r']).len()
     }

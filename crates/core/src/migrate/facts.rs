@@ -101,8 +101,10 @@ pub(crate) struct Selects<'a> {
     pub(crate) values: Vec<DataValue<'a>>,
     /// Whether other things than objects are selected.
     pub(crate) others: bool,
-    /// Whether an advanced selector has fields that narrow it in ways not looked into.
-    pub(crate) narrowed: bool,
+    /// An advanced selector leaves out objects in ways not looked into.
+    pub(crate) narrowed: Option<&'a Node>,
+    /// The selectors of objects, as JSON; what the template does not say outright is left in it.
+    pub(crate) selectors: Vec<serde_json::Value>,
 }
 
 /// Reads a trail's selectors, basic and advanced.
@@ -125,6 +127,7 @@ pub(crate) fn selects<'a>(trail: &'a Resource, template: &Template) -> Selects<'
 
 fn basic<'a>(selector: &'a Node, template: &Template, found: &mut Selects<'a>) {
     let reads_only = selector.get("ReadWriteType").and_then(Node::as_str) == Some("ReadOnly");
+    found.selectors.push(selector.to_json());
     let resources = selector.get("DataResources").and_then(Node::items);
     for resource in resources.unwrap_or_default() {
         if resource.get("Type").and_then(Node::as_str) != Some(OBJECT) {
@@ -166,6 +169,7 @@ fn advanced<'a>(selector: &'a Node, template: &Template, found: &mut Selects<'a>
         return;
     }
     let reads_only = equals("readOnly", "true");
+    found.selectors.push(selector.to_json());
     let Some(arns) = field("resources.ARN") else {
         found.values.push(DataValue {
             node: selector,
@@ -182,10 +186,10 @@ fn advanced<'a>(selector: &'a Node, template: &Template, found: &mut Selects<'a>
             scope: scope(node, template),
         }));
     }
-    found.narrowed |= field("eventName").is_some()
-        || ["NotEquals", "NotStartsWith", "EndsWith", "NotEndsWith"]
-            .iter()
-            .any(|it| arns.get(it).is_some());
+    let others = ["NotEquals", "NotStartsWith", "EndsWith", "NotEndsWith"];
+    if others.iter().any(|it| arns.get(it).is_some()) {
+        found.narrowed = Some(arns);
+    }
 }
 
 fn scope(node: &Node, template: &Template) -> Scope {
@@ -213,12 +217,11 @@ pub(crate) fn bucket_named<'a>(name: &Symbol, template: &'a Template) -> Option<
 
 /// The names that a rule of the old road takes for its bucket, with their places; empty if it takes any.
 pub(crate) fn old_buckets(pattern: &Node) -> Vec<&Node> {
-    let mut found = Vec::new();
-    if let Some(detail) = pattern.get("detail") {
-        below(detail, &["requestParameters", "bucketName"], &mut found);
-        below(detail, &["resources", "ARN"], &mut found);
-    }
-    found
+    let paths: [&[&str]; 2] = [
+        &["detail", "requestParameters", "bucketName"],
+        &["detail", "resources", "ARN"],
+    ];
+    bound(pattern, &paths).unwrap_or_default()
 }
 
 /// Whether a rule of the old road looks at how calls ended.
@@ -229,11 +232,56 @@ pub(crate) fn filters_failures(pattern: &Node) -> bool {
 
 /// What a rule of the old road takes for its key; empty if it takes any.
 pub(crate) fn old_keys(pattern: &Node) -> Vec<&Node> {
-    let mut found = Vec::new();
-    if let Some(detail) = pattern.get("detail") {
-        below(detail, &["requestParameters", "key"], &mut found);
+    bound(pattern, &[&["detail", "requestParameters", "key"]]).unwrap_or_default()
+}
+
+/// What a rule of the old road takes for the names of calls; none if it takes any.
+pub(crate) fn old_names(pattern: &Node) -> Option<Vec<&Node>> {
+    bound(pattern, &[&["detail", "eventName"]])
+}
+
+/// What a pattern takes for one of some fields; none where an alternative leaves all of them open.
+fn bound<'n>(level: &'n Node, paths: &[&[&str]]) -> Option<Vec<&'n Node>> {
+    let own = paths.iter().filter_map(|path| at(level, path));
+    let in_all = alternatives(level, &|branch| bound(branch, paths));
+    let deeper = inner_paths(level, paths);
+    let found: Vec<Vec<&Node>> = own.chain(in_all).chain(deeper).collect();
+    (!found.is_empty()).then(|| found.concat())
+}
+
+/// What the alternatives one level down take, of the paths that lead there.
+fn inner_paths<'n>(level: &'n Node, paths: &[&[&str]]) -> Option<Vec<&'n Node>> {
+    let (first, _) = paths.first()?.split_first()?;
+    let inner: Vec<&[&str]> = paths
+        .iter()
+        .filter_map(|path| path.split_first())
+        .filter(|(name, rest)| *name == first && !rest.is_empty())
+        .map(|(_, rest)| rest)
+        .collect();
+    let below = find(level, first).filter(|_| inner.len() == paths.len())?;
+    bound(&below.value, &inner)
+}
+
+/// What a field takes, written out or in every alternative.
+fn at<'n>(level: &'n Node, path: &[&str]) -> Option<Vec<&'n Node>> {
+    let Some((name, rest)) = path.split_first() else {
+        return level.items().map(|items| items.iter().collect());
+    };
+    let own = find(level, name).and_then(|entry| at(&entry.value, rest));
+    let in_all = alternatives(level, &|branch| at(branch, path));
+    match (own, in_all) {
+        (Some(own), Some(more)) => Some([own, more].concat()),
+        (own, in_all) => own.or(in_all),
     }
-    found
+}
+
+fn alternatives<'n>(
+    level: &'n Node,
+    of: &dyn Fn(&'n Node) -> Option<Vec<&'n Node>>,
+) -> Option<Vec<&'n Node>> {
+    let branches = level.get("$or")?.items()?;
+    let all: Option<Vec<Vec<&Node>>> = branches.iter().map(of).collect();
+    all.map(|it| it.concat())
 }
 
 /// The names that a rule of the direct road takes for its bucket.

@@ -8,10 +8,13 @@
 //!
 //! Never reads a file, never deploys anything.
 
+#[cfg(test)]
+mod edge_tests;
 mod edit;
 mod embedded;
 pub(crate) mod facts;
 pub(crate) mod input;
+mod names;
 mod note;
 pub(crate) mod pattern;
 pub mod prove;
@@ -29,8 +32,10 @@ pub use note::{Kind, Note};
 use edit::{Draft, Source, apply};
 use facts::{RuleFacts, bucket_named, names_bucket, old_buckets};
 use input::Inputs;
-use pattern::{Road, Translator};
+use pattern::{Road, Translator, item_holds};
+use prove::trail::takes_name;
 use symbol::Symbol;
+use table::CALLS;
 use unused::{Cleaner, Rules};
 
 use crate::template::{Node, Template, TemplateError};
@@ -148,6 +153,7 @@ impl<'a> Work<'a> {
             notes.append(&mut inputs.notes);
         }
         notes.extend(self.narrower(rule));
+        notes.extend(self.left_out(rule));
         if notes.iter().any(|it| it.kind == Kind::Refused) {
             notes.retain(|it| it.kind == Kind::Refused);
             self.refused.push(rule.id.to_owned());
@@ -170,8 +176,98 @@ impl<'a> Work<'a> {
         let names = old_buckets(&rule.pattern);
         self.watches_any |= names.is_empty();
         for name in names {
-            self.watched.extend(names_bucket(name, self.template));
+            match names_bucket(name, self.template) {
+                Some(symbol) => self.watched.push(symbol),
+                None => self.watch_matched(rule, name),
+            }
         }
+    }
+
+    /// Watches the buckets of the template that a matcher takes.
+    fn watch_matched(&mut self, rule: &RuleFacts<'_>, matcher: &Node) {
+        let mut is_known = true;
+        for (id, _) in facts::of_type(self.template, facts::BUCKET) {
+            let symbol = Symbol::of_bucket(id, self.template);
+            match symbol.literal() {
+                Some(name) if item_holds(matcher, name) => self.watched.push(symbol),
+                Some(_) => {}
+                None => is_known = false,
+            }
+        }
+        let which = if is_known {
+            "outside this template"
+        } else {
+            "whose names are not written out"
+        };
+        let message =
+            format!("the rule takes every bucket that its matcher takes, also buckets {which}");
+        let note = Note::new(Kind::Left, rule.id, rule.place(matcher.span), message);
+        self.notes.push(note.advise(
+            "switch EventBridge on at each of them: `NotificationConfiguration: {EventBridgeConfiguration: \
+             {EventBridgeEnabled: true}}`",
+        ));
+    }
+
+    /// Refuses a rule that takes calls or objects which the trails of the template leave out by other means than
+    /// prefixes of keys.
+    fn left_out(&self, rule: &RuleFacts<'_>) -> Option<Note> {
+        let trails: Vec<_> = facts::of_type(self.template, facts::TRAIL)
+            .map(|(_, it)| facts::selects(it, self.template))
+            .filter(|it| !it.values.is_empty())
+            .collect();
+        if trails.is_empty() {
+            return None;
+        }
+        let refuse = |message: String, advice: &str| {
+            let span = rule.place(rule.pattern.span);
+            Some(Note::new(Kind::Refused, rule.id, span, message).advise(advice))
+        };
+        if trails.iter().all(|it| it.narrowed.is_some()) {
+            return refuse(
+                "it may take objects that the trail leaves out (`resources.ARN` with other operators than `StartsWith` \
+                 and `Equals`)"
+                    .to_owned(),
+                "filter in the rule as the trail does, then migrate",
+            );
+        }
+        let names = old_buckets(&rule.pattern);
+        let is_open = names.is_empty()
+            || names
+                .iter()
+                .any(|it| names_bucket(it, self.template).is_none());
+        let is_all = |it: &facts::DataValue<'_>| {
+            matches!(it.scope, facts::Scope::All | facts::Scope::Unknown)
+        };
+        if is_open && !trails.iter().flat_map(|it| &it.values).any(is_all) {
+            return refuse(
+                "it may take buckets that no trail of this template logs".to_owned(),
+                "name the buckets in the rule, then migrate",
+            );
+        }
+        if self.options.widen {
+            return None;
+        }
+        let selectors = || trails.iter().flat_map(|it| &it.selectors);
+        let is_logged = |name: &str| selectors().any(|it| takes_name(it, name));
+        let takes = |name: &str| {
+            facts::old_names(&rule.pattern)
+                .is_none_or(|names| names.iter().any(|it| item_holds(it, name)))
+        };
+        let lost: Vec<&str> = CALLS
+            .iter()
+            .map(|it| it.event_name)
+            .filter(|name| takes(name) && !is_logged(name))
+            .collect();
+        if lost.is_empty() {
+            return None;
+        }
+        refuse(
+            format!(
+                "the trail logs only some calls (`eventName`), and the rule takes others too: {}",
+                lost.join(", ")
+            ),
+            "name in the rule only what the trail logs, then migrate",
+        )
     }
 
     /// Refuses a rule that takes keys which no trail of the template logs: without the trail they would start it.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::edit::{Draft, Source};
 use super::note::{Kind, Note};
 use super::symbol::Symbol;
-use super::table::{Call, OLD_DETAIL_TYPE, Twin, call_named, twin};
+use super::table::{OLD_DETAIL_TYPE, Twin, twin};
 use crate::template::{Entry, Node, Span, Template};
 
 /// What a pattern is to the old road.
@@ -48,6 +48,16 @@ pub(crate) fn holds(values: &Node, value: &serde_json::Value) -> bool {
 /// Whether a list of values of a pattern takes a field that is not there.
 pub(crate) fn holds_absent(values: &Node) -> bool {
     takes(values, &json!({"other": 0}))
+}
+
+/// Whether one value of a pattern, literal or a matcher, takes a value.
+pub(crate) fn item_holds(item: &Node, value: &str) -> bool {
+    let pattern = json!({"field": [plain(item)]}).to_string();
+    let event = json!({"field": value}).to_string();
+    match (Pattern::parse(&pattern), Event::parse(&event)) {
+        (Ok(pattern), Ok(event)) => pattern.matches(&event),
+        _ => false,
+    }
 }
 
 fn takes(values: &Node, event: &serde_json::Value) -> bool {
@@ -100,35 +110,75 @@ impl Translator<'_> {
                         .to_owned(),
                     "take the filter out, or name the bucket in `detail`",
                 ),
-                "$or" => self.refuse(
-                    entry.key_span,
-                    "the rule's pattern has `$or` at its top".to_owned(),
-                    "make a rule of each branch, then migrate",
-                ),
+                "$or" => self.top(entry),
                 _ => {}
             }
         }
-        let calls = match pattern.get("detail") {
-            Some(detail) if detail.entries().is_some() && detail.function().is_none() => {
-                let calls = self.calls(pattern, detail);
-                self.detail(detail);
-                calls
+        if !self.details(pattern) {
+            return;
+        }
+        let named = self.named(pattern);
+        self.detail_type(pattern, &named);
+        self.hollow(pattern);
+        if pattern.get("source").is_none()
+            && let Some(first) = entries.first()
+        {
+            self.add_source(pattern, first);
+        }
+    }
+
+    /// `$or` at the top: each alternative may only say something about `detail`.
+    fn top(&mut self, entry: &Entry) {
+        for branch in entry.value.items().unwrap_or_default() {
+            let entries = branch.entries().unwrap_or_default();
+            let is_detail = |it: &Entry| it.key == "detail";
+            if entries.is_empty() || !entries.iter().all(is_detail) {
+                self.refuse(
+                    branch.span,
+                    "an alternative at the top of the pattern is about more than `detail`"
+                        .to_owned(),
+                    "make a rule of each alternative, then migrate",
+                );
             }
-            Some(detail) => {
+        }
+    }
+
+    /// Translates `detail`, and that of each alternative at the top; whether they are written out.
+    fn details(&mut self, pattern: &Node) -> bool {
+        let branches = pattern.get("$or").and_then(Node::items).unwrap_or_default();
+        let levels = [pattern].into_iter().chain(branches);
+        for detail in levels.filter_map(|it| it.get("detail")) {
+            if detail.entries().is_none() || detail.function().is_some() {
                 self.refuse(
                     detail.span,
                     "the rule's `detail` is not written out".to_owned(),
                     "write it out, then migrate",
                 );
-                return;
+                return false;
             }
-            None => self.calls(pattern, pattern),
-        };
-        self.detail_type(pattern, &calls);
-        if pattern.get("source").is_none()
-            && let Some(first) = entries.first()
-        {
-            self.add_source(pattern, first);
+            self.detail(detail);
+        }
+        true
+    }
+
+    /// Refuses alternatives of which nothing would be left: they would take everything.
+    fn hollow(&mut self, level: &Node) {
+        for entry in level.entries().unwrap_or_default() {
+            if entry.key != "$or" {
+                self.hollow(&entry.value);
+                continue;
+            }
+            for branch in entry.value.items().unwrap_or_default() {
+                let entries = branch.entries().unwrap_or_default();
+                if entries.iter().all(|it| self.draft.entry_goes(it)) {
+                    self.refuse(
+                        branch.span,
+                        "a branch of `$or` would be left without any filter".to_owned(),
+                        "take the `$or` apart by hand",
+                    );
+                }
+                self.hollow(branch);
+            }
         }
     }
 
@@ -137,12 +187,12 @@ impl Translator<'_> {
         self.notes.push(note.advise(advice));
     }
 
-    fn differs(&mut self, span: Span, message: impl Into<String>) {
+    pub(super) fn differs(&mut self, span: Span, message: impl Into<String>) {
         self.notes
             .push(Note::new(Kind::Differs, self.rule, span, message));
     }
 
-    fn changed(&mut self, span: Span, message: impl Into<String>) {
+    pub(super) fn changed(&mut self, span: Span, message: impl Into<String>) {
         self.notes
             .push(Note::new(Kind::Changed, self.rule, span, message));
     }
@@ -162,115 +212,6 @@ impl Translator<'_> {
         }
     }
 
-    /// The calls that the rule is about, or none if it does not say.
-    fn calls(&mut self, pattern: &Node, detail: &Node) -> Vec<Call> {
-        let Some(names) = detail.get("eventName") else {
-            self.unnamed(pattern.span);
-            return Vec::new();
-        };
-        let mut calls = Vec::new();
-        for name in names.items().unwrap_or_default() {
-            match name.as_str().map(|text| (text, call_named(text))) {
-                Some((_, Some(call))) => calls.push(call),
-                Some((text, None)) => self.refuse(
-                    name.span,
-                    format!("S3 sends no event of its own for `{text}`"),
-                    "take the name out of the list, or keep the trail for this rule",
-                ),
-                None => self.refuse(
-                    name.span,
-                    "`eventName` is not a list of literal names".to_owned(),
-                    "list the names, then migrate",
-                ),
-            }
-        }
-        if names.items().is_none() {
-            self.refuse(
-                names.span,
-                "`eventName` is not a list of literal names".to_owned(),
-                "list the names, then migrate",
-            );
-        }
-        calls
-    }
-
-    fn unnamed(&mut self, span: Span) {
-        if self.widen {
-            return self.differs(
-                span,
-                "the rule did not name its calls and fired on every one that the trail logs, each part of a multipart \
-                 upload included; now on `Object Created` only",
-            );
-        }
-        self.refuse(
-            span,
-            "the rule has no `eventName`: it fires on every call that the trail logs".to_owned(),
-            "name the calls that are meant, or migrate with --widen, which takes every `Object Created`",
-        );
-    }
-
-    /// `detail-type`, and with it what becomes of `eventName`.
-    fn detail_type(&mut self, pattern: &Node, calls: &[Call]) {
-        let mut types: Vec<&str> = calls.iter().map(|call| call.detail_type).collect();
-        types.dedup();
-        let mut seen = Vec::new();
-        types.retain(|it| {
-            !seen.contains(it) && {
-                seen.push(*it);
-                true
-            }
-        });
-        if types.is_empty() {
-            types.push("Object Created");
-        }
-        if calls.iter().any(|it| it.reason.is_none()) && calls.iter().any(|it| it.reason.is_some())
-        {
-            self.refuse(
-                pattern.span,
-                "the rule mixes calls whose events have a `reason` with calls whose events have none".to_owned(),
-                "make a rule of each kind, then migrate",
-            );
-            return;
-        }
-        match pattern.get("detail-type") {
-            Some(list) => self.write_types(list, &types),
-            None => {
-                let first = pattern.entries().and_then(<[Entry]>::first);
-                if let Some(first) = first {
-                    self.add_before(pattern, first, "detail-type", &types);
-                }
-            }
-        }
-        if let Some(entry) = pattern.get("detail").and_then(|it| find(it, "eventName")) {
-            self.reasons(entry, calls);
-        }
-    }
-
-    fn write_types(&mut self, list: &Node, types: &[&str]) {
-        let Some(item) = list.items().and_then(<[Node]>::first) else {
-            return;
-        };
-        let (first, more) = types.split_first().unwrap_or((&"Object Created", &[]));
-        self.draft.rewrite(self.source, item.span, first);
-        self.changed(
-            item.span,
-            format!(
-                "waits for {} instead of \"{OLD_DETAIL_TYPE}\"",
-                named(types)
-            ),
-        );
-        let end = self.source.content_end(item);
-        for name in more {
-            let separator = if self.source.is_flow(list) {
-                ", ".to_owned()
-            } else {
-                let indent = self.source.indent(item.span.start.byte);
-                format!("{}{indent}- ", self.source.newline())
-            };
-            self.draft.insert(end, format!("{separator}\"{name}\""));
-        }
-    }
-
     fn add_source(&mut self, pattern: &Node, first: &Entry) {
         self.add_before(pattern, first, "source", &["aws.s3"]);
         self.changed(
@@ -279,7 +220,7 @@ impl Translator<'_> {
         );
     }
 
-    fn add_before(&mut self, map: &Node, first: &Entry, name: &str, values: &[&str]) {
+    pub(super) fn add_before(&mut self, map: &Node, first: &Entry, name: &str, values: &[&str]) {
         let start = first.key_span.start.byte;
         let list = serde_json::Value::from(values).to_string();
         let text = if self.source.is_flow(map) {
@@ -290,47 +231,6 @@ impl Translator<'_> {
             format!("{name}: {list}{}{indent}", self.source.newline())
         };
         self.draft.insert(start, text);
-    }
-
-    fn reasons(&mut self, entry: &Entry, calls: &[Call]) {
-        if self.widen || calls.iter().all(|it| it.reason.is_none()) {
-            self.draft.remove_entry(entry);
-            if self.widen {
-                self.differs(
-                    entry.key_span,
-                    "starts on every way to make an object, copies and multipart uploads included, as --widen asks",
-                );
-            }
-            return;
-        }
-        self.draft.rewrite(self.source, entry.key_span, "reason");
-        self.changed(entry.key_span, "`eventName` became `reason`");
-        let mut seen = Vec::new();
-        for item in entry.value.items().unwrap_or_default() {
-            let reason = item.as_str().and_then(call_named).and_then(|it| it.reason);
-            match reason {
-                Some(reason) if seen.contains(&reason) => self.draft.remove_item(item),
-                Some(reason) if item.as_str() != Some(reason) => {
-                    self.draft.rewrite(self.source, item.span, reason);
-                }
-                _ => {}
-            }
-            seen.extend(reason);
-        }
-        let says = |name: &str| calls.iter().any(|it| it.event_name == name);
-        if says("PutObject") && !says("CompleteMultipartUpload") {
-            self.differs(
-                entry.value.span,
-                "still misses large files: clients upload them in parts, which is `CompleteMultipartUpload`; \
-                 --widen takes every way to make an object",
-            );
-        }
-        if says("DeleteObjects") {
-            self.differs(
-                entry.value.span,
-                "a `DeleteObjects` call was one event without a key; now each object that it deletes is one event",
-            );
-        }
     }
 
     /// One level of `detail`: the detail itself or a branch of a `$or` in it.
@@ -349,23 +249,7 @@ impl Translator<'_> {
 
     fn branches(&mut self, entry: &Entry) {
         for branch in entry.value.items().unwrap_or_default() {
-            if find(branch, "eventName").is_some() {
-                self.refuse(
-                    branch.span,
-                    "a branch of `$or` filters on `eventName`".to_owned(),
-                    "make a rule of each branch, then migrate",
-                );
-                return;
-            }
             self.detail(branch);
-            let entries = branch.entries().unwrap_or_default();
-            if entries.iter().all(|it| self.draft.entry_goes(it)) {
-                self.refuse(
-                    branch.span,
-                    "a branch of `$or` would be left without any filter".to_owned(),
-                    "take the `$or` apart by hand",
-                );
-            }
         }
     }
 
@@ -450,18 +334,51 @@ impl Translator<'_> {
         let path = format!("{}.{}", outer.key, entry.key);
         match path.as_str() {
             "userIdentity.accountId" => self.collapse(outer, entry, "requester"),
-            "additionalEventData.bytesTransferredIn" if !filters_key(level) => {
-                self.draft.rewrite(self.source, outer.key_span, "object");
-                self.draft.rewrite(self.source, entry.key_span, "size");
+            "additionalEventData.bytesTransferredIn" => {
+                self.size(level, outer, entry);
                 self.changed(outer.key_span, format!("`{path}` became `object.size`"));
+                if let Twin::Nearly(_, how) = twin(&path) {
+                    self.differs(entry.key_span, how);
+                }
             }
-            "additionalEventData.bytesTransferredIn" => self.refuse(
-                entry.key_span,
-                "the filter on the size has to stand beside the one on the key".to_owned(),
-                "write it as `size` into `object` after the migration of the rest",
-            ),
             _ => self.no_twin(entry, &path),
         }
+    }
+
+    /// The size goes into `object`: into the one that the filter on the key becomes, if there is one.
+    fn size(&mut self, level: &Node, outer: &Entry, entry: &Entry) {
+        if !filters_key(level) {
+            self.draft.rewrite(self.source, outer.key_span, "object");
+            self.draft.rewrite(self.source, entry.key_span, "size");
+            return;
+        }
+        let request = level.get("requestParameters");
+        let key = request.and_then(|it| Some((it, find(it, "key")?)));
+        let sizes = entry.value.to_json();
+        let is_literal = entry
+            .value
+            .items()
+            .is_some_and(|items| items.iter().all(|it| it.function().is_none()));
+        let (Some((request, key)), true) = (key, is_literal) else {
+            return self.refuse(
+                entry.key_span,
+                "the filter on the size cannot be set beside the one on the key".to_owned(),
+                "write both without alternatives and calls, then migrate",
+            );
+        };
+        let source = self.source;
+        self.draft.remove_entry(outer);
+        let end = source.content_end(&key.value);
+        if !source.is_flow(request) {
+            let start = key.key_span.start.byte;
+            let column = " ".repeat(start - source.line_start(start));
+            let text = format!("{}{column}size: {sizes}", source.newline());
+            return self.draft.insert(source.line_text_end(end), text);
+        }
+        let is_quoted = source.slice(key.key_span.start.byte, end).starts_with('"');
+        let quote = if is_quoted { "\"" } else { "" };
+        self.draft
+            .insert(end, format!(", {quote}size{quote}: {sizes}"));
     }
 
     fn no_twin(&mut self, entry: &Entry, path: &str) {
@@ -724,9 +641,4 @@ fn leaf_names<'n>(map: &'n Node, names: &mut Vec<&'n Entry>) {
 
 pub(crate) fn find<'n>(map: &'n Node, key: &str) -> Option<&'n Entry> {
     map.entries()?.iter().find(|entry| entry.key == key)
-}
-
-fn named(types: &[&str]) -> String {
-    let quoted: Vec<String> = types.iter().map(|it| format!("\"{it}\"")).collect();
-    quoted.join(" and ")
 }

@@ -46,6 +46,16 @@ pub(crate) const CALLS: [Call; 10] = [
     call("RestoreObject", "Object Restore Initiated", None),
 ];
 
+/// The other calls that write objects; S3 sends no event of its own for them.
+pub(crate) const CALLS_WITHOUT_EVENT: [&str; 6] = [
+    "CreateMultipartUpload",
+    "UploadPart",
+    "UploadPartCopy",
+    "AbortMultipartUpload",
+    "PutObjectLegalHold",
+    "PutObjectRetention",
+];
+
 /// The direct event of a call.
 pub(crate) fn call_named(event_name: &str) -> Option<Call> {
     CALLS.into_iter().find(|it| it.event_name == event_name)

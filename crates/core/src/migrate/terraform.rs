@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::edit::{Draft, Source, apply};
 use super::input::{Moved, moved};
 use super::note::{Kind, Note};
-use super::pattern::{Road, Translator, road};
+use super::pattern::{Road, Translator, item_holds, road};
 use super::prove::{ProveError, Side};
 use super::{MigrateError, Options};
-use crate::template::{TemplateError, parse_document};
+use crate::template::{Node, TemplateError, parse_document};
 use crate::transform;
 
 /// What to do to the configuration behind a plan.
@@ -244,9 +244,40 @@ impl Work<'_> {
         for (address, name, value) in changes {
             self.set(&address, &name, value);
         }
-        let names = super::facts::old_buckets(&node);
-        self.watched
-            .extend(names.iter().filter_map(|it| it.as_str()).map(str::to_owned));
+        self.watch(&rule.address, &node);
+    }
+
+    /// Watches the buckets that a rule names or takes; of a rule that takes any, those that the trails log.
+    fn watch(&mut self, rule: &str, pattern: &Node) {
+        let names = super::facts::old_buckets(pattern);
+        if names.is_empty() {
+            let trails = self.old.iter().filter(|it| it.kind == TRAIL);
+            let mut side = Side::empty();
+            trails.for_each(|it| side.add_trail(&trail_properties(&it.values)));
+            let logged = side.logged_buckets().filter(|it| !it.is_empty());
+            self.watched.extend(logged.map(str::to_owned));
+        }
+        for name in names {
+            if let Some(name) = name.as_str() {
+                let name = name.strip_prefix("arn:aws:s3:::").unwrap_or(name);
+                let bucket = name.split('/').next().unwrap_or(name);
+                self.watched.push(bucket.to_owned());
+                continue;
+            }
+            let buckets = self.old.iter().filter(|it| it.kind == BUCKET);
+            let taken = buckets
+                .filter_map(|it| it.text("bucket"))
+                .filter(|it| item_holds(name, it));
+            self.watched.extend(taken.map(str::to_owned));
+            let note = Note::new(
+                Kind::Left,
+                rule,
+                None,
+                "the rule takes every bucket that its matcher takes, also buckets outside this plan",
+            );
+            self.notes
+                .push(note.advise("set `eventbridge = true` for each of them"));
+        }
     }
 
     fn set(&mut self, address: &str, name: &str, value: Value) {
@@ -311,17 +342,27 @@ impl Work<'_> {
             .filter(|it| it.kind == TRAIL)
             .cloned()
             .collect();
-        for trail in trails {
-            let stays = stays.clone().or_else(|| self.why_stays(&trail));
-            if let Some(why) = stays {
+        let why: Vec<Option<String>> = trails
+            .iter()
+            .map(|it| stays.clone().or_else(|| self.why_stays(it)))
+            .collect();
+        let log_bucket = |it: &Resource| it.text("s3_bucket_name").unwrap_or_default().to_owned();
+        let kept: Vec<String> = trails
+            .iter()
+            .zip(&why)
+            .filter(|(_, why)| why.is_some())
+            .map(|(it, _)| log_bucket(it))
+            .collect();
+        for (trail, why) in trails.iter().zip(why) {
+            if let Some(why) = why {
                 let message = format!("the trail stays: {why}");
                 self.notes
                     .push(Note::new(Kind::Left, &trail.address, None, message));
                 continue;
             }
             self.remove(&trail.address, "the trail: no rule needs it any more");
-            let logs = trail.text("s3_bucket_name").unwrap_or_default().to_owned();
-            if self.watched.contains(&logs) {
+            let logs = log_bucket(trail);
+            if self.watched.contains(&logs) || kept.contains(&logs) {
                 continue;
             }
             let own: Vec<String> = self
@@ -329,6 +370,7 @@ impl Work<'_> {
                 .iter()
                 .filter(|it| matches!(it.kind.as_str(), BUCKET | POLICY))
                 .filter(|it| it.text("bucket") == Some(logs.as_str()))
+                .filter(|it| self.new.iter().any(|new| new.address == it.address))
                 .map(|it| it.address.clone())
                 .collect();
             for address in own {

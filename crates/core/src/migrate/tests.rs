@@ -14,7 +14,7 @@ const SYNTHESISED: &str = include_str!("fixtures/synthesised.json");
 const PLAN: &str = include_str!("fixtures/plan.json");
 const DIRECT: &str = include_str!("../../../../examples/direct/application.yaml");
 
-fn migrated(text: &str) -> Migration {
+pub(super) fn migrated(text: &str) -> Migration {
     let done = migrate(text, Options::default()).unwrap();
     assert!(done.refused.is_empty(), "{:#?}", done.notes);
     done
@@ -27,7 +27,7 @@ fn place() -> Place {
     }
 }
 
-fn trial(uploads: usize) -> Trial {
+pub(super) fn trial(uploads: usize) -> Trial {
     Trial {
         uploads,
         seed: 7,
@@ -46,7 +46,7 @@ fn side(text: &str) -> Side {
     Side::of_template(text, &given).unwrap()
 }
 
-fn proof(old: &str, new: &str, trial: &Trial) -> Proof {
+pub(super) fn proof(old: &str, new: &str, trial: &Trial) -> Proof {
     prove(&side(old), &side(new), trial)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::edit::Draft;
-use super::facts::{BUCKET, BUCKET_POLICY, Scope, Selects, TRAIL, bucket_named, of_type, selects};
+use super::facts::{BUCKET_POLICY, Scope, Selects, TRAIL, bucket_named, of_type, selects};
 use super::note::{Kind, Note};
 use super::pattern::find;
 use super::symbol::Symbol;
@@ -42,35 +42,50 @@ impl<'a> Cleaner<'a> {
 
     /// Does all of it.
     pub(super) fn clean(&mut self, rules: &Rules) {
-        let trails: Vec<(&str, &Resource)> = of_type(self.template, TRAIL).collect();
-        for (id, trail) in trails {
+        let mut going: Vec<(&str, &Resource)> = Vec::new();
+        for (id, trail) in of_type(self.template, TRAIL) {
             let found = selects(trail, self.template);
             if found.values.is_empty() {
                 continue;
             }
-            match self.why_stay(id, &found, rules) {
-                Some(why) => self.notes.push(
-                    Note::new(
-                        Kind::Left,
-                        id,
-                        trail.span,
-                        format!("the trail stays: {why}"),
-                    )
-                    .advise("take it out when nothing needs it any more"),
-                ),
-                None => self.remove_trail(id, trail),
+            match self.why_stay(&found, rules) {
+                Some(why) => self.stays(id, trail, &why),
+                None => going.push((id, trail)),
             }
         }
-        if self.resources.is_empty() {
+        // Whoever refers to a trail that stays keeps what it refers to, so that one trail may hold another.
+        let doomed = loop {
+            let doomed = self.doomed(&going, rules);
+            let held = going.iter().find_map(|(id, trail)| {
+                let user = self.user_of(id, &doomed.ids)?;
+                Some((*id, *trail, user))
+            });
+            let Some((id, trail, user)) = held else {
+                break doomed;
+            };
+            self.stays(id, trail, &format!("{user} refers to it"));
+            going.retain(|(other, _)| *other != id);
+        };
+        for (id, trail) in &going {
+            self.remove_trail(id, trail);
+        }
+        if going.is_empty() {
             return;
         }
-        self.log_buckets();
+        self.log_buckets(&doomed);
         self.outputs();
         self.dependencies();
         while self.sweep() {}
     }
 
-    fn why_stay(&self, id: &str, found: &Selects<'_>, rules: &Rules) -> Option<String> {
+    fn stays(&mut self, id: &str, trail: &Resource, why: &str) {
+        let message = format!("the trail stays: {why}");
+        let note = Note::new(Kind::Left, id, trail.span, message);
+        self.notes
+            .push(note.advise("take it out when nothing needs it any more"));
+    }
+
+    fn why_stay(&self, found: &Selects<'_>, rules: &Rules) -> Option<String> {
         if let Some(why) = &rules.stay {
             return Some(why.clone());
         }
@@ -90,25 +105,111 @@ impl<'a> Cleaner<'a> {
                 "it logs objects (line {line}) that no rule of this template watches"
             ));
         }
-        let user = self.user_of(id, &|user| user.resource_type == BUCKET_POLICY)?;
-        Some(format!("{user} refers to it"))
+        None
     }
 
-    /// A resource that stays and mentions this one, other than those that may.
-    fn user_of(&self, id: &str, may: &dyn Fn(&Resource) -> bool) -> Option<&'a str> {
-        let mentions = |resource: &Resource| {
+    /// A resource that stays and refers to this one.
+    fn user_of(&self, id: &str, going: &BTreeSet<&str>) -> Option<&'a str> {
+        let refers = |resource: &Resource| {
             let parts = resource.properties.iter().chain(&resource.metadata);
             parts
                 .flat_map(|it| references_where(it, &|_| true))
                 .any(|it| names(&it.target) == Some(id))
         };
+        self.stayer(id, going, &refers)
+    }
+
+    /// A resource that stays and names this bucket outright.
+    fn namer_of(&self, id: &str, name: &Symbol, going: &BTreeSet<&str>) -> Option<&'a str> {
+        let name = name.literal().filter(|it| !it.is_empty())?;
+        let arn = format!("arn:aws:s3:::{name}");
+        let says = |text: &str| {
+            let behind = text.strip_prefix(&arn);
+            text == name || behind.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+        };
+        self.stayer(id, going, &|resource| {
+            resource.properties.iter().any(|it| has_text(it, &says))
+        })
+    }
+
+    fn stayer(
+        &self,
+        id: &str,
+        going: &BTreeSet<&str>,
+        is_it: &dyn Fn(&Resource) -> bool,
+    ) -> Option<&'a str> {
+        let stays = |user: &str| user != id && !going.contains(user);
         let template = self.template;
         template
             .resources
             .iter()
-            .filter(|(user, _)| user.as_str() != id && !self.resources.contains(*user))
-            .find(|(_, resource)| !may(resource) && mentions(resource))
+            .filter(|(user, _)| stays(user))
+            .find(|(_, resource)| is_it(resource))
             .map(|(user, _)| user.as_str())
+    }
+
+    /// What would go with some trails: their log buckets, unless somebody else needs them, and the policies of those.
+    fn doomed(&self, trails: &[(&'a str, &'a Resource)], rules: &Rules) -> Doomed<'a> {
+        let mut doomed = Doomed {
+            ids: trails.iter().map(|(id, _)| *id).collect(),
+            buckets: Vec::new(),
+        };
+        let log_bucket = |trail: &Resource| {
+            let properties = trail.properties.as_ref();
+            properties.and_then(|it| Symbol::of(it.get("S3BucketName")?, self.template))
+        };
+        let kept: Vec<Symbol> = of_type(self.template, TRAIL)
+            .filter(|(id, _)| !doomed.ids.contains(id))
+            .filter_map(|(_, trail)| log_bucket(trail))
+            .collect();
+        let mut names: Vec<Symbol> = Vec::new();
+        for name in trails.iter().filter_map(|(_, trail)| log_bucket(trail)) {
+            if !names.contains(&name) && !kept.contains(&name) {
+                names.push(name);
+            }
+        }
+        for name in names {
+            self.doom(name, rules, &mut doomed);
+        }
+        doomed
+    }
+
+    fn doom(&self, name: Symbol, rules: &Rules, doomed: &mut Doomed<'a>) {
+        let policies: Vec<(&'a str, &'a Resource)> = of_type(self.template, BUCKET_POLICY)
+            .filter(|(_, it)| {
+                let bucket = it.properties.as_ref().and_then(|it| it.get("Bucket"));
+                bucket.and_then(|it| Symbol::of(it, self.template)).as_ref() == Some(&name)
+            })
+            .collect();
+        let with_all: BTreeSet<&'a str> = doomed
+            .ids
+            .iter()
+            .copied()
+            .chain(policies.iter().map(|(id, _)| *id))
+            .collect();
+        let bucket = bucket_named(&name, self.template);
+        let held = bucket.and_then(|id| {
+            let is_watched = rules.watched.contains(&name);
+            let user = self.user_of(id, &with_all);
+            let user = user.or_else(|| self.namer_of(id, &name, &with_all));
+            match (user, is_watched) {
+                (Some(user), _) => Some(format!("{user} refers to it")),
+                (None, true) => Some("a rule watches it".to_owned()),
+                (None, false) => None,
+            }
+        });
+        let goes = bucket.filter(|_| held.is_none());
+        let policies: Vec<&'a str> = policies
+            .into_iter()
+            .filter(|(_, policy)| goes.is_some() || is_for_trails(policy))
+            .map(|(id, _)| id)
+            .collect();
+        doomed.ids.extend(goes.iter().chain(&policies));
+        doomed.buckets.push(LogBucket {
+            id: bucket,
+            held,
+            policies,
+        });
     }
 
     fn remove(&mut self, id: &str, resource: &Resource, message: &str) {
@@ -126,23 +227,43 @@ impl<'a> Cleaner<'a> {
         self.lost_with(id, trail);
     }
 
-    /// The log buckets of the trails that went, unless a trail that stays has the same.
-    fn log_buckets(&mut self) {
-        let mut gone: Vec<Symbol> = Vec::new();
-        let mut kept: Vec<Symbol> = Vec::new();
-        for (id, trail) in of_type(self.template, TRAIL) {
-            let properties = trail.properties.as_ref();
-            let name = properties.and_then(|it| Symbol::of(it.get("S3BucketName")?, self.template));
-            if self.resources.contains(id) {
-                gone.extend(name.filter(|it| !gone.contains(it)));
-            } else {
-                kept.extend(name);
+    /// The log buckets of the trails that went, and their policies.
+    fn log_buckets(&mut self, doomed: &Doomed<'a>) {
+        for bucket in &doomed.buckets {
+            if let Some((id, resource)) = bucket
+                .id
+                .and_then(|id| Some((id, self.template.resource(id)?)))
+            {
+                self.log_bucket(id, resource, bucket.held.as_deref());
+            }
+            let message = match (bucket.id, &bucket.held) {
+                (Some(_), None) => "the policy of the log bucket",
+                _ => "the policy that let CloudTrail write its logs",
+            };
+            for id in &bucket.policies {
+                if let Some(policy) = self.template.resource(id) {
+                    self.remove(id, policy, message);
+                }
             }
         }
-        gone.retain(|it| !kept.contains(it));
-        for name in &gone {
-            self.remove_log_bucket(name);
+    }
+
+    fn log_bucket(&mut self, id: &str, bucket: &Resource, held: Option<&str>) {
+        if let Some(why) = held {
+            let message = format!("the trail's log bucket stays: {why}");
+            let note = Note::new(Kind::Left, id, bucket.span, message);
+            return self.notes.push(note);
         }
+        self.remove(id, bucket, "the bucket of the trail's log files");
+        let note = Note::new(
+            Kind::Left,
+            id,
+            bucket.span,
+            "CloudFormation cannot delete the log bucket while log files are in it",
+        );
+        self.notes.push(note.advise(
+            "empty it first, or deploy `DeletionPolicy: Retain` on it before this template",
+        ));
     }
 
     /// Says what else the trail did.
@@ -181,71 +302,6 @@ impl<'a> Cleaner<'a> {
                 self.notes
                     .push(note.advise("take it out too if only the trail used it"));
             }
-        }
-    }
-
-    fn remove_log_bucket(&mut self, name: &Symbol) {
-        let policies: Vec<(&str, &Resource)> = of_type(self.template, BUCKET_POLICY)
-            .filter(|(_, it)| {
-                let bucket = it.properties.as_ref().and_then(|it| it.get("Bucket"));
-                bucket.and_then(|it| Symbol::of(it, self.template)).as_ref() == Some(name)
-            })
-            .collect();
-        let is_for_trails = |policy: &Resource| {
-            let document = policy
-                .properties
-                .as_ref()
-                .and_then(|it| it.get("PolicyDocument"));
-            document.is_some_and(|it| {
-                it.to_json()
-                    .to_string()
-                    .contains("cloudtrail.amazonaws.com")
-            })
-        };
-        let Some(id) = bucket_named(name, self.template) else {
-            for (policy_id, policy) in policies {
-                if is_for_trails(policy) {
-                    self.remove(
-                        policy_id,
-                        policy,
-                        "the policy that let CloudTrail write its logs",
-                    );
-                }
-            }
-            return;
-        };
-        let Some(bucket) = self
-            .template
-            .resource(id)
-            .filter(|it| it.resource_type == BUCKET)
-        else {
-            return;
-        };
-        let own = |it: &Resource| policies.iter().any(|(_, policy)| std::ptr::eq(*policy, it));
-        if let Some(user) = self.user_of(id, &own) {
-            let note = Note::new(
-                Kind::Left,
-                id,
-                bucket.span,
-                format!("the trail's log bucket stays: {user} refers to it"),
-            );
-            self.notes.push(note);
-            return;
-        }
-        self.remove(id, bucket, "the bucket of the trail's log files");
-        self.notes.push(
-            Note::new(
-                Kind::Left,
-                id,
-                bucket.span,
-                "CloudFormation cannot delete the log bucket while log files are in it",
-            )
-            .advise(
-                "empty it first, or deploy `DeletionPolicy: Retain` on it before this template",
-            ),
-        );
-        for (policy_id, policy) in policies {
-            self.remove(policy_id, policy, "the policy of the log bucket");
         }
     }
 
@@ -431,6 +487,59 @@ impl<'a> Cleaner<'a> {
         }
         uses
     }
+}
+
+/// What goes with trails.
+struct Doomed<'a> {
+    /// Logical ids, the trails' own among them.
+    ids: BTreeSet<&'a str>,
+    buckets: Vec<LogBucket<'a>>,
+}
+
+/// A log bucket that no trail needs any more.
+struct LogBucket<'a> {
+    /// Logical id, if the template declares it.
+    id: Option<&'a str>,
+    /// Why it stays.
+    held: Option<String>,
+    /// Its policies that go.
+    policies: Vec<&'a str>,
+}
+
+/// Whether a bucket policy says nothing but what CloudTrail may do.
+fn is_for_trails(policy: &Resource) -> bool {
+    let document = policy
+        .properties
+        .as_ref()
+        .and_then(|it| it.get("PolicyDocument")?.get("Statement"));
+    let Some(document) = document else {
+        return false;
+    };
+    let is_for_trails = |statement: &Node| {
+        let service = statement.get("Principal").and_then(|it| it.get("Service"));
+        let service = service.and_then(|it| match it.items() {
+            Some([one]) => Some(one),
+            Some(_) => None,
+            None => Some(it),
+        });
+        service.and_then(Node::as_str) == Some("cloudtrail.amazonaws.com")
+    };
+    match document.items() {
+        Some(statements) => !statements.is_empty() && statements.iter().all(is_for_trails),
+        None => is_for_trails(document),
+    }
+}
+
+/// Whether a text stands anywhere in a node.
+fn has_text(node: &Node, says: &dyn Fn(&str) -> bool) -> bool {
+    let items = node.items().unwrap_or_default();
+    let entries = node.entries().unwrap_or_default();
+    node.as_str().is_some_and(says)
+        || items.iter().any(|it| has_text(it, says))
+        || entries.iter().any(|it| has_text(&it.value, says))
+        || node
+            .function()
+            .is_some_and(|(_, argument)| has_text(argument, says))
 }
 
 #[derive(Default)]

@@ -3,6 +3,7 @@
 use landfall_core::api::generated::cloudformation as api;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
+use landfall_core::limits::CLOUDFORMATION_DESCRIBE_WAIT;
 use landfall_flow::{Flow, build};
 
 /// The service.
@@ -46,8 +47,6 @@ crate::verbs! { CloudFormation {
         |db, caller, r| build::describe_stack_resource(db, caller, r);
     read describe_stack_resources(api::DescribeStackResourcesInput) -> api::DescribeStackResourcesOutput =
         |db, caller, r| build::describe_stack_resources(db, caller, r);
-    read describe_stacks(api::DescribeStacksInput) -> api::DescribeStacksOutput =
-        |db, caller, r| build::describe_stacks(db, caller, r);
     write execute_change_set(api::ExecuteChangeSetInput) -> api::ExecuteChangeSetOutput =
         |tx, caller, r| build::execute_change_set(tx, caller, r);
     read get_template(api::GetTemplateInput) -> api::GetTemplateOutput =
@@ -66,6 +65,49 @@ crate::verbs! { CloudFormation {
         -> api::UpdateTerminationProtectionOutput =
         |tx, caller, r| build::update_termination_protection(tx, caller, &r);
 }}
+
+impl CloudFormation {
+    /// Who asks for one stack that is under way gets the answer when it has settled, or after a moment: stock clients
+    /// ask at once and then only every half minute, and most stacks settle within the first moment.
+    async fn describe_stacks(
+        &self,
+        caller: Caller,
+        request: api::DescribeStacksInput,
+    ) -> Result<api::DescribeStacksOutput, ApiError> {
+        let look = || build::describe_stacks(&self.0.view(), &caller, &request);
+        let answer = look()?;
+        let Some(id) = under_way(&request, &answer) else {
+            return Ok(answer);
+        };
+        let waiter = self.0.waiter(&id);
+        let woken = waiter.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        // It may have settled before anybody listened.
+        let answer = look()?;
+        if under_way(&request, &answer).is_none() {
+            return Ok(answer);
+        }
+        match tokio::time::timeout(CLOUDFORMATION_DESCRIBE_WAIT, woken).await {
+            Ok(()) => look(),
+            Err(_) => Ok(answer),
+        }
+    }
+}
+
+/// The id of the one stack that is asked for, while an operation on it is under way.
+fn under_way(
+    request: &api::DescribeStacksInput,
+    answer: &api::DescribeStacksOutput,
+) -> Option<String> {
+    request.stack_name.as_ref()?;
+    let [stack] = answer.stacks.as_deref()? else {
+        return None;
+    };
+    let status = stack.stack_status.as_deref()?;
+    let is_moving = status.ends_with("_IN_PROGRESS") && status != "REVIEW_IN_PROGRESS";
+    stack.stack_id.clone().filter(|_| is_moving)
+}
 
 /// These may take their template from a bucket, which is read before the verb runs.
 impl CloudFormation {

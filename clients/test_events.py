@@ -243,19 +243,18 @@ def test_bad_targets_are_refused(events, sqs, bus, queue_url, target, message):
     assert events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"] == []
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"ScheduleExpression": "rate(5 minutes)"},
-        {"State": "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"},
-    ],
-)
-def test_what_a_rule_would_wait_for_in_vain_is_refused(events, bus, asked):
+def test_what_a_rule_would_wait_for_in_vain_is_refused(events, bus):
     name, pattern = unique("rule"), json.dumps({"source": ["app"]})
     with pytest.raises(botocore.exceptions.ClientError) as error:
-        events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern, **asked)
+        events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern, ScheduleExpression="rate(5 minutes)")
     assert refused(error) == ("ValidationException", 400)
     assert events.list_rules(EventBusName=bus)["Rules"] == []
+
+
+def test_a_rule_keeps_the_state_that_takes_all_management_events(events, bus):
+    name, state = unique("rule"), "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    events.put_rule(Name=name, EventBusName=bus, EventPattern='{"source": ["app"]}', State=state)
+    assert events.describe_rule(Name=name, EventBusName=bus)["State"] == state
 
 
 def test_patterns_can_be_tried(events):

@@ -189,6 +189,8 @@ pub const CLOUDTRAIL_HISTORY_EVENTS_MAX: usize = 10_000;
 pub const CLOUDTRAIL_LOOKUP_EVENTS_MAX: usize = 50;
 /// Records wait so long for others to share a log file (AWS: about five minutes).
 pub const CLOUDTRAIL_FLUSH_MILLIS: i64 = 2_000;
+/// The record of a delivery waits so long for others to share a log file.
+pub const CLOUDTRAIL_RECURSION_MILLIS: i64 = 300_000;
 /// Records of one log file.
 pub const CLOUDTRAIL_FILE_RECORDS_MAX: usize = 5_000;
 /// Bytes of a log file before compression; the record that crosses the line is the last.

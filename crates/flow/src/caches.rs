@@ -8,10 +8,17 @@ use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
 use crate::trail::Waiting;
 
+/// The compiled rules of a bus.
+struct Rules {
+    matcher: Matcher<String>,
+    /// Whether one of them takes read-only management events.
+    want_reads: bool,
+}
+
 /// Shortcuts past reads of the store.
 pub struct Caches {
     /// The compiled rules of each bus that an event has met.
-    matchers: HashMap<BusKey, Matcher<String>>,
+    matchers: HashMap<BusKey, Rules>,
     /// Events may wait for their rules.
     pub(crate) events_waiting: bool,
     /// Every event up to this number has met its rules.
@@ -50,12 +57,26 @@ impl Caches {
 
     /// The compiled rules of `bus`, if they have been compiled.
     pub(crate) fn matcher(&self, bus: &BusKey) -> Option<&Matcher<String>> {
-        self.matchers.get(bus)
+        self.matchers.get(bus).map(|rules| &rules.matcher)
+    }
+
+    /// Whether a rule of `bus` takes read-only management events, if its rules have been compiled.
+    pub(crate) fn wants_reads(&self, bus: &BusKey) -> Option<bool> {
+        self.matchers.get(bus).map(|rules| rules.want_reads)
     }
 
     /// Remembers the compiled rules of `bus`.
-    pub(crate) fn remember_rules(&mut self, bus: &BusKey, matcher: Matcher<String>) {
-        self.matchers.insert(bus.clone(), matcher);
+    pub(crate) fn remember_rules(
+        &mut self,
+        bus: &BusKey,
+        matcher: Matcher<String>,
+        want_reads: bool,
+    ) {
+        let rules = Rules {
+            matcher,
+            want_reads,
+        };
+        self.matchers.insert(bus.clone(), rules);
     }
 
     /// A step failed and was taken back: look at everything again.

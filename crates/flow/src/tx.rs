@@ -13,7 +13,7 @@ use landfall_store::{Batch, ContentId, Direction, Scan, Space, State, StoreError
 use crate::caches::Caches;
 use crate::key::Key;
 use crate::record::Record;
-use crate::trail::{Said, TrailKey};
+use crate::trail::{Made, Said, TrailKey};
 
 /// Work for the world outside, done only after the commit that asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub enum Effect {
     BuildStack(String),
     /// Remove object bytes that no committed record names any more.
     RemoveContent(ContentId),
-    /// Write the log files of a trail.
-    DeliverTrail(TrailKey),
+    /// Write the log files of a trail, of records up to a number of the store's sequence.
+    DeliverTrail(TrailKey, u64),
     /// Something changed under this name: wake those who wait for it (a long poll on a queue).
     Wake(String),
 }
@@ -151,6 +151,8 @@ pub struct Tx<'a> {
     pub(crate) caches: &'a mut Caches,
     /// What the call that is being decided says of itself, when it is recorded.
     pub(crate) said: Option<Said>,
+    /// Calls that Landfall has made itself and not recorded yet.
+    pub(crate) made: Vec<Made>,
 }
 
 enum Undo {
@@ -187,6 +189,7 @@ impl<'a> Tx<'a> {
             sequence,
             caches,
             said: None,
+            made: Vec::new(),
         }
     }
 

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use landfall_core::api::generated::ecs;
-use landfall_core::caller::Caller;
+use landfall_core::caller::{Caller, Identity, account_of};
+use landfall_flow::keep::roles::token;
 use landfall_flow::route::{put_events, rules, targets};
 use landfall_flow::run::{self, TaskRecord, cluster, definition, task};
+use landfall_flow::trail::HistoryRecord;
 use landfall_flow::{Flow, FlowParts, deliver};
 use landfall_flow::{Key, Reader};
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState, SeededIds, TestClock};
@@ -135,6 +137,7 @@ fn caller() -> Caller {
         access_key_id: String::new(),
         source_ip: "127.0.0.1".to_owned(),
         user_agent: "test".to_owned(),
+        identity: landfall_core::caller::Identity::Root,
     }
 }
 
@@ -336,4 +339,76 @@ async fn run_task_with_the_same_token_answers_with_the_same_task() {
     assert_eq!(arns[0], arns[1]);
     house.runtime.wait_for_starts(1).await;
     assert_eq!(house.tasks().len(), 1);
+}
+
+#[tokio::test]
+async fn a_rule_that_starts_a_task_calls_run_task_as_the_role_of_its_target() {
+    let house = House::new();
+    house.furnish(QUOTED).await;
+    house.arrive("in/a.csv").await;
+    house
+        .until("a task", |house| house.tasks().len() == 1)
+        .await;
+    let all: Vec<HistoryRecord> = house.flow.view().all(&Key::new("call-history")).unwrap();
+    assert_eq!(all.len(), 1);
+    let record: serde_json::Value = serde_json::from_str(&all[0].json).unwrap();
+    assert_eq!(record["eventName"], "RunTask");
+    assert_eq!(record["sourceIPAddress"], "events.amazonaws.com");
+    let who = &record["userIdentity"];
+    assert_eq!(who["type"], "AssumedRole");
+    assert_eq!(who["invokedBy"], "events.amazonaws.com");
+    let session = house.deliveries()[0].id[..32].to_owned();
+    assert_eq!(
+        who["arn"],
+        format!("arn:aws:sts::000000000000:assumed-role/x/{session}")
+    );
+    let issuer = &who["sessionContext"]["sessionIssuer"];
+    assert_eq!(issuer["arn"], "arn:aws:iam::000000000000:role/x");
+    assert_eq!(record["requestParameters"]["cluster"], CLUSTER);
+    let started = &record["responseElements"]["tasks"][0]["taskArn"];
+    assert_eq!(*started, house.tasks()[0].arn());
+}
+
+#[tokio::test]
+async fn a_task_with_a_role_acts_as_a_session_of_it() {
+    let house = House::new();
+    house.furnish(QUOTED).await;
+    let role = "arn:aws:iam::000000000000:role/batch/worker";
+    let request = serde_json::json!({
+        "cluster": "batch", "taskDefinition": "csv", "overrides": {"taskRoleArn": role},
+    });
+    let run = house.flow.write(move |tx| {
+        run::run_task(
+            tx,
+            &caller(),
+            serde_json::from_value(request).unwrap(),
+            None,
+        )
+    });
+    run.await.unwrap();
+    house
+        .until("a container", |house| !house.runtime.starts().is_empty())
+        .await;
+    let environment = house.runtime.starts()[0].environment.clone();
+    let value = |name: &str| {
+        let found = environment.iter().find(|(other, _)| other == name);
+        found.unwrap().1.clone()
+    };
+    let view = house.flow.view();
+    let session = token::read(&view, &value("AWS_SESSION_TOKEN")).unwrap();
+    let session = session.expect("made here");
+    assert_eq!(session.access_key_id, value("AWS_ACCESS_KEY_ID"));
+    assert_eq!(account_of(&session.access_key_id), "000000000000");
+    let secret = token::secret(&view, &session.access_key_id).unwrap();
+    assert_eq!(secret, Some(value("AWS_SECRET_ACCESS_KEY")));
+    assert_eq!(session.expires, None);
+    let Identity::Role(acting) = session.identity else {
+        panic!("{:?}", session.identity);
+    };
+    let id = &house.tasks()[0].id;
+    assert_eq!(acting.role_arn, role);
+    assert_eq!(
+        acting.arn(),
+        format!("arn:aws:sts::000000000000:assumed-role/worker/{id}")
+    );
 }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use landfall_core::api::generated::cloudformation as api;
 use landfall_core::api::generated::{ecs, events};
-use landfall_core::caller::Caller;
+use landfall_core::caller::{Caller, Identity};
 use landfall_core::error::ApiError;
 use landfall_flow::land::bucket;
 use landfall_flow::route::{rules, targets};
 use landfall_flow::run::cluster;
-use landfall_flow::{Flow, FlowParts, Tx, build};
+use landfall_flow::trail::HistoryRecord;
+use landfall_flow::{Flow, FlowParts, Key, Reader as _, Tx, build};
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState, SeededIds, TestClock};
+use serde_json::{Value, json};
 
 const NETWORK: &str = include_str!("../../../examples/direct/network.yaml");
 const APPLICATION: &str = include_str!("../../../examples/direct/application.yaml");
@@ -691,4 +693,95 @@ Resources:
     assert_eq!(house.status(&id).await, "DELETE_COMPLETE");
     cluster::check_active(&house.flow.view(), &caller(), Some("kept")).unwrap();
     assert_eq!(house.resources(&id)[0].1, "DELETE_SKIPPED");
+}
+
+/// The management events of the event history.
+fn recorded(house: &House) -> Vec<Value> {
+    let all: Vec<HistoryRecord> = house.flow.view().all(&Key::new("call-history")).unwrap();
+    let read = |it: &HistoryRecord| serde_json::from_str(&it.json).unwrap();
+    all.iter().map(read).collect()
+}
+
+fn names(records: &[Value]) -> Vec<&str> {
+    records
+        .iter()
+        .map(|it| it["eventName"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_calls_of_a_stack_are_recorded_as_those_of_cloudformation() {
+    let house = House::new();
+    let template = r#"
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: recorded, NotificationConfiguration: {EventBridgeConfiguration: {EventBridgeEnabled: true}}}
+  Rule:
+    Type: AWS::Events::Rule
+    DependsOn: Bucket
+    Properties: {Name: recorded, EventPattern: {source: [aws.s3]}}
+"#;
+    let mut asker = caller();
+    asker.access_key_id = "AKIATEST".to_owned();
+    asker.identity = Identity::Root;
+    let request = api::CreateStackInput {
+        stack_name: Some("recorded".to_owned()),
+        template_body: Some(template.to_owned()),
+        ..Default::default()
+    };
+    let made = house.write(move |tx| build::create_stack(tx, &asker, request, None));
+    let id = made.await.unwrap().stack_id.unwrap();
+    house.settled(&id).await;
+    let records = recorded(&house);
+    assert_eq!(
+        names(&records),
+        ["CreateBucket", "PutBucketNotification", "PutRule"]
+    );
+    for record in &records {
+        assert_eq!(
+            record["userIdentity"],
+            json!({
+                "type": "Root",
+                "principalId": "000000000000",
+                "arn": "arn:aws:iam::000000000000:root",
+                "accountId": "000000000000",
+                "accessKeyId": "AKIATEST",
+                "invokedBy": "cloudformation.amazonaws.com",
+            })
+        );
+        assert_eq!(record["sourceIPAddress"], "cloudformation.amazonaws.com");
+        assert_eq!(record["userAgent"], "cloudformation.amazonaws.com");
+    }
+    assert_eq!(records[1]["requestParameters"]["bucketName"], "recorded");
+    assert_eq!(records[2]["requestParameters"]["name"], "recorded");
+    let arn = "arn:aws:events:us-east-1:000000000000:rule/recorded";
+    assert_eq!(records[2]["responseElements"]["ruleArn"], arn);
+    house.delete("recorded").await.unwrap();
+    house.settled(&id).await;
+    assert_eq!(
+        names(&recorded(&house))[3..],
+        ["DeleteRule", "DeleteBucket"]
+    );
+}
+
+#[tokio::test]
+async fn of_a_resource_that_failed_only_the_refused_call_is_recorded() {
+    let house = House::new();
+    let template = r#"
+Resources:
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      Name: refused
+      EventPattern: {source: [aws.s3]}
+      Targets: [{Id: t, Arn: 'arn:aws:sns:us-east-1:000000000000:nowhere'}]
+"#;
+    let id = house.create("refused", template).await.unwrap();
+    let stack = house.settled(&id).await;
+    assert_eq!(stack.stack_status.as_deref(), Some("ROLLBACK_COMPLETE"));
+    let records = recorded(&house);
+    assert_eq!(names(&records), ["PutTargets"]);
+    assert!(records[0]["errorCode"].is_string());
+    assert_eq!(records[0]["responseElements"], Value::Null);
 }

@@ -11,10 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall_core::api::generated::cloudtrail as api;
-use landfall_core::caller::Caller;
+use landfall_core::caller::{Caller, Identity};
 use landfall_core::error::ApiError;
 use landfall_core::event::CreatedReason;
 use landfall_core::limits;
+use landfall_flow::deliver;
+use landfall_flow::keep::queues;
 use landfall_flow::land::bucket;
 use landfall_flow::land::condition::{ReadCondition, Tag, WriteCondition};
 use landfall_flow::land::config::Policy;
@@ -22,9 +24,10 @@ use landfall_flow::land::model::{Attributes, VersionRecord, objects_key};
 use landfall_flow::land::object::{self, NewObject, ObjectAt};
 use landfall_flow::land::read::{self, ReadObject, Wanted};
 use landfall_flow::land::receive::{Claims, receive};
+use landfall_flow::route::{rules, targets};
 use landfall_flow::trail::{
-    Call, HistoryRecord, Ongoing, PendingRecord, Target, TrailStatus, history, scope, selectors,
-    trails,
+    Call, Departed, HistoryRecord, Ongoing, PendingRecord, Target, TrailStatus, history, scope,
+    selectors, trails,
 };
 use landfall_flow::{Flow, FlowParts, Key, Reader};
 use landfall_store::Direction;
@@ -46,6 +49,7 @@ fn caller() -> Caller {
     Caller {
         source_ip: "127.0.0.1".to_owned(),
         access_key_id: "test".to_owned(),
+        identity: Identity::Root,
         ..Caller::service("test", "000000000000", "us-east-1", "REQUEST1".to_owned())
     }
 }
@@ -292,17 +296,11 @@ async fn a_call_that_fails_leaves_its_record_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_call_that_only_reads_is_recorded_beside_its_answer() {
+async fn a_call_that_only_reads_is_recorded_before_its_answer() {
     let house = House::with_trail(selecting("source/")).await;
     let ongoing = Ongoing::of(object_call("GetObject", "k", true));
     scope(Arc::clone(&ongoing), async {}).await;
     ongoing.finish(&house.flow, None, 42).await;
-    for _ in 0..1_000 {
-        if !house.pending().is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
     let records = house.pending();
     assert_eq!(records[0]["readOnly"], true);
     assert_eq!(records[0]["additionalEventData"]["bytesTransferredOut"], 42);
@@ -405,4 +403,193 @@ async fn the_event_history_forgets_the_oldest_and_answers_in_pages() {
     assert_eq!(names, newest);
     let held: Vec<HistoryRecord> = house.flow.view().all(&Key::new("call-history")).unwrap();
     assert!(held.len() <= limits::CLOUDTRAIL_HISTORY_EVENTS_MAX);
+}
+
+/// Waits until a condition on the committed state holds; every look is a turn of the loop.
+async fn until(house: &House, what: &str, holds: impl Fn(&House) -> bool) {
+    for _ in 0..2_000 {
+        house.flow.write(|_| Ok(())).await.unwrap();
+        if holds(house) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never happened: {what}: {:#?}", house.pending());
+}
+
+fn departed(house: &House) -> usize {
+    let all: Vec<Departed> = house.flow.view().all(&Key::new("trail-departed")).unwrap();
+    all.len()
+}
+
+async fn delete_trail(house: &House) {
+    let deleting = Ongoing::of(call("DeleteTrail", Target::Control, false));
+    let named = || serde_json::from_value(json!({"Name": "trail"})).unwrap();
+    let delete = house
+        .flow
+        .write(move |tx| trails::delete(tx, &caller(), &named()));
+    scope(deleting, delete).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_trail_delivers_what_it_had_accepted_and_its_own_end() {
+    let mut selectors = selecting("source/");
+    selectors["EventSelectors"][0]["IncludeManagementEvents"] = true.into();
+    let house = House::with_trail(selectors).await;
+    house.upload("k", WriteCondition::default()).await.unwrap();
+    delete_trail(&house).await;
+    let again = house.flow.write(|tx| {
+        let trail = json!({"Name": "trail", "S3BucketName": "logs", "S3KeyPrefix": "second"});
+        trails::create(tx, &caller(), serde_json::from_value(trail).unwrap())
+    });
+    again.await.unwrap();
+    house.deliver().await;
+    let names: Vec<Value> = house
+        .delivered()
+        .await
+        .into_iter()
+        .map(|record| record["eventName"].clone())
+        .collect();
+    assert_eq!(names, ["PutObject", "DeleteTrail"]);
+    until(&house, "the trail is forgotten", |house| {
+        departed(house) == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn records_of_a_deleted_trail_go_with_its_bucket() {
+    let house = House::with_trail(selecting("source/")).await;
+    house.upload("k", WriteCondition::default()).await.unwrap();
+    delete_trail(&house).await;
+    let emptied = house.flow.write(|tx| bucket::delete_bucket(tx, "logs"));
+    emptied.await.unwrap();
+    house.clock.advance_millis(limits::CLOUDTRAIL_FLUSH_MILLIS);
+    until(&house, "the trail is forgotten", |house| {
+        departed(house) == 0
+    })
+    .await;
+    assert!(house.pending().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_takes_no_record_younger_than_the_imitated_delay() {
+    let house = House::with_trail(selecting("source/")).await;
+    let delay_millis = 60_000;
+    house.flow.delay_trails(Duration::from_millis(60_000));
+    house
+        .upload("old", WriteCondition::default())
+        .await
+        .unwrap();
+    house.clock.advance_millis(delay_millis - 1);
+    house
+        .upload("young", WriteCondition::default())
+        .await
+        .unwrap();
+    house
+        .clock
+        .advance_millis(limits::CLOUDTRAIL_FLUSH_MILLIS + 1);
+    until(&house, "the first file", |house| house.pending().len() == 1).await;
+    assert_eq!(keys(&house.delivered().await), ["old"]);
+    house.clock.advance_millis(delay_millis);
+    house.deliver().await;
+    assert_eq!(keys(&house.delivered().await), ["old", "young"]);
+}
+
+#[tokio::test]
+async fn the_delivery_of_a_file_is_a_call_that_trails_record_at_the_pace_of_aws() {
+    let house = House::with_trail(selecting("")).await;
+    house.upload("k", WriteCondition::default()).await.unwrap();
+    house.clock.advance_millis(limits::CLOUDTRAIL_FLUSH_MILLIS);
+    let is_delivery = |record: &Value| record["userIdentity"]["type"] == "AWSService";
+    let of_delivery = |house: &House| {
+        let pending = house.pending();
+        pending.len() == 1 && is_delivery(&pending[0])
+    };
+    until(&house, "the file", of_delivery).await;
+    let record = house.pending().remove(0);
+    assert_eq!(
+        record["userIdentity"],
+        json!({"type": "AWSService", "invokedBy": "cloudtrail.amazonaws.com"})
+    );
+    for (member, value) in [
+        ("eventName", "PutObject"),
+        ("sourceIPAddress", "cloudtrail.amazonaws.com"),
+        ("userAgent", "cloudtrail.amazonaws.com"),
+    ] {
+        assert_eq!(record[member], value);
+    }
+    let parameters = &record["requestParameters"];
+    assert_eq!(parameters["bucketName"], "logs");
+    assert_eq!(parameters["x-amz-acl"], "bucket-owner-full-control");
+    house
+        .clock
+        .advance_millis(limits::CLOUDTRAIL_RECURSION_MILLIS - 1);
+    let first = house.pending();
+    for _ in 0..50 {
+        house.flow.write(|_| Ok(())).await.unwrap();
+    }
+    assert_eq!(house.pending(), first);
+    house.clock.advance_millis(1);
+    until(&house, "the next file", |house| {
+        of_delivery(house) && house.pending() != first
+    })
+    .await;
+    let delivered = house.delivered().await;
+    assert_eq!(delivered.len(), 2);
+    assert!(is_delivery(&delivered[1]));
+}
+
+#[tokio::test]
+async fn a_trail_without_recursive_logging_takes_no_delivery() {
+    let house = House::with_trail(selecting("")).await;
+    let update = json!({"Name": "trail", "RecursiveLogging": false});
+    let updated = house
+        .flow
+        .write(move |tx| trails::update(tx, &caller(), serde_json::from_value(update).unwrap()));
+    assert_eq!(updated.await.unwrap().recursive_logging, Some(false));
+    house.upload("k", WriteCondition::default()).await.unwrap();
+    house.deliver().await;
+    assert_eq!(keys(&house.delivered().await), ["k"]);
+}
+
+#[tokio::test]
+async fn only_rules_that_ask_for_them_get_management_events_that_only_read() {
+    let management = json!({"TrailName": "trail", "EventSelectors": [{"DataResources": []}]});
+    let house = House::with_trail(management).await;
+    let all = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+    let furnished = house.flow.write(move |tx| {
+        let queue = json!({"QueueName": "q"});
+        queues::create(
+            tx,
+            &caller(),
+            "http://h",
+            serde_json::from_value(queue).unwrap(),
+        )?;
+        for (name, state) in [("all", all), ("plain", "ENABLED"), ("off", "DISABLED")] {
+            let pattern = r#"{"detail-type":["AWS API Call via CloudTrail"]}"#;
+            let rule = json!({"Name": name, "EventPattern": pattern, "State": state});
+            rules::put(tx, &caller(), serde_json::from_value(rule).unwrap())?;
+            let target = json!({"Id": "q", "Arn": "arn:aws:sqs:us-east-1:000000000000:q"});
+            let asked = json!({"Rule": name, "Targets": [target]});
+            targets::put(tx, &caller(), serde_json::from_value(asked).unwrap())?;
+        }
+        Ok(())
+    });
+    furnished.await.unwrap();
+    for (name, reads) in [
+        ("GetRule", true),
+        ("TestEventPattern", true),
+        ("PutRule", false),
+    ] {
+        let mut asked = call(name, Target::Control, reads);
+        asked.source = "events.amazonaws.com".to_owned();
+        Ongoing::of(asked).finish(&house.flow, None, 0).await;
+    }
+    let met = |house: &House| {
+        let all: Vec<deliver::Delivery> = house.flow.view().all(&Key::new("delivery")).unwrap();
+        all.into_iter().map(|it| it.rule).collect::<Vec<_>>()
+    };
+    until(&house, "the deliveries", |house| met(house).len() >= 5).await;
+    assert_eq!(met(&house), ["all", "all", "plain", "all", "plain"]);
 }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use landfall_core::api::model::{OperationModel, Protocol, ServiceModel};
 use landfall_core::api::validate::{serialization, validate};
-use landfall_core::caller::{Caller, DEFAULT_REGION, account_of};
+use landfall_core::caller::{Caller, DEFAULT_REGION, Identity, account_of};
 use landfall_core::clock::Clock;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
@@ -29,6 +29,7 @@ use crate::protocol::query::Form;
 use crate::protocol::sigv4::{self, Claim, Credentials};
 use crate::protocol::{REQUEST_ID, json, query, set, xml};
 use crate::record;
+use crate::session::{self, Unbelieved};
 
 /// Paths below this are Landfall's own.
 pub const INTERNAL_PATH: &str = "/_landfall";
@@ -123,7 +124,7 @@ pub struct Dispatcher {
     credentials: Credentials,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    recorder: Option<Flow>,
+    flow: Option<Flow>,
 }
 
 /// What [`Dispatcher::route`] decides.
@@ -154,14 +155,14 @@ impl Dispatcher {
             credentials,
             clock,
             ids,
-            recorder: None,
+            flow: None,
         }
     }
 
-    /// Records the calls of the services from now on.
+    /// Records the calls of the services and knows the sessions of a pipeline from now on.
     #[must_use]
     pub fn recording(mut self, flow: Flow) -> Self {
-        self.recorder = Some(flow);
+        self.flow = Some(flow);
         self
     }
 
@@ -183,7 +184,7 @@ impl Dispatcher {
     pub async fn handle(&self, request: Request<Incoming>, source_ip: &str) -> Response<Body> {
         let query = request.uri().query().unwrap_or_default();
         let claim = Claim::of(request.headers(), query);
-        let caller = self.caller(&claim, request.headers(), source_ip);
+        let caller = self.caller(&claim, &request, source_ip);
         match self.route(request.method(), request.uri(), request.headers(), &claim) {
             Route::Internal => identified(&self.internal, caller, request).await,
             Route::S3 => identified(&self.s3, caller, request).await,
@@ -212,7 +213,9 @@ impl Dispatcher {
         }
     }
 
-    fn caller(&self, claim: &Claim, headers: &HeaderMap, source_ip: &str) -> Caller {
+    fn caller<B>(&self, claim: &Claim, request: &Request<B>, source_ip: &str) -> Caller {
+        let headers = request.headers();
+        let query = request.uri().query().unwrap_or_default();
         let key = &claim.access_key_id;
         let region = claim.region.as_deref().filter(|region| is_region(region));
         let agent = headers
@@ -225,6 +228,9 @@ impl Dispatcher {
             access_key_id: key.clone(),
             source_ip: source_ip.to_owned(),
             user_agent: agent.unwrap_or_default().to_owned(),
+            identity: self.flow.as_ref().map_or(Identity::Root, |flow| {
+                session::identity(flow, headers, query, key)
+            }),
         }
     }
 
@@ -315,7 +321,7 @@ impl Dispatcher {
         input: Value,
     ) -> Result<Value, ApiError> {
         let model = service.model();
-        let recorded = self.recorder.as_ref().and_then(|flow| {
+        let recorded = self.flow.as_ref().and_then(|flow| {
             let call = record::describe(model, known, &input, &caller, &parts.headers)?;
             Some((flow, Ongoing::of(call)))
         });
@@ -444,8 +450,28 @@ impl Dispatcher {
             return Ok(());
         }
         let hash = hex::encode(Sha256::digest(body));
-        let verified = sigv4::verify(parts, &hash, &self.credentials, self.clock.now());
+        let of_session = self.session_credentials(parts);
+        let verified = of_session.and_then(|own| {
+            let credentials = own.as_ref().unwrap_or(&self.credentials);
+            sigv4::verify(parts, &hash, credentials, self.clock.now())
+        });
         verified.map_err(|error| disbelief(&error, model.protocol))
+    }
+
+    /// The credentials of the session that a request claims to be of, if it claims so.
+    fn session_credentials(&self, parts: &Parts) -> Result<Option<Credentials>, sigv4::Error> {
+        let query = parts.uri.query().unwrap_or_default();
+        let key = Claim::of(&parts.headers, query).access_key_id;
+        let is_known = self.credentials.secret(&key).is_some() || !session::is_session(&key);
+        let Some(flow) = self.flow.as_ref().filter(|_| !is_known) else {
+            return Ok(None);
+        };
+        let secret = session::secret(flow, &parts.headers, query, &key, self.clock.now());
+        let secret = secret.map_err(|why| match why {
+            Unbelieved::Invalid => sigv4::Error::UnknownKey,
+            Unbelieved::Expired => sigv4::Error::ExpiredToken,
+        })?;
+        Ok(Some(Credentials::new([(key, secret)])))
     }
 }
 
@@ -476,7 +502,11 @@ fn disbelief(error: &sigv4::Error, protocol: Protocol) -> ApiError {
         (Error::Incomplete(_), _) => ("IncompleteSignature", 400),
         (Error::UnknownKey, _) if json => ("UnrecognizedClientException", 400),
         (Error::UnknownKey, _) => ("InvalidClientTokenId", 403),
-        (Error::Expired { .. } | Error::PresignedExpired, Protocol::Ec2) => ("RequestExpired", 400),
+        (Error::Expired { .. } | Error::PresignedExpired | Error::ExpiredToken, Protocol::Ec2) => {
+            ("RequestExpired", 400)
+        }
+        (Error::ExpiredToken, _) if json => ("ExpiredTokenException", 400),
+        (Error::ExpiredToken, _) => ("ExpiredToken", 403),
         (Error::Mismatch | Error::Expired { .. } | Error::PresignedExpired, _) if json => {
             ("InvalidSignatureException", 400)
         }

@@ -17,6 +17,7 @@ pub mod logs;
 pub mod protocol;
 mod record;
 pub mod s3;
+mod session;
 pub mod sqs;
 pub mod ssm;
 pub mod sts;

@@ -37,6 +37,17 @@ pub fn is_read_only(operation: &str) -> bool {
     READING.iter().any(|start| operation.starts_with(start)) || ALSO_READING.contains(&operation)
 }
 
+/// Beginnings of the names of operations whose management events only rules get that ask for all of them.
+const QUIET: [&str; 3] = ["Describe", "Get", "List"];
+/// Operations of STS that count as changes although their names do not say so.
+const NOT_QUIET: [&str; 2] = ["GetFederationToken", "GetSessionToken"];
+
+/// Whether EventBridge keeps management events of an operation from rules that are merely `ENABLED`.
+pub fn is_quiet(source: &str, operation: &str) -> bool {
+    let is_change = source == "sts.amazonaws.com" && NOT_QUIET.contains(&operation);
+    QUIET.iter().any(|start| operation.starts_with(start)) && !is_change
+}
+
 /// Whether calls of an operation become management events.
 pub fn is_recorded(service: &str, operation: &str) -> bool {
     !UNRECORDED.contains(&(service, operation))
@@ -107,6 +118,15 @@ mod tests {
             "AbortMultipartUpload",
         ] {
             assert!(!is_read_only(writing), "{writing}");
+        }
+        for (source, operation, quiet) in [
+            ("ec2.amazonaws.com", "DescribeVpcs", true),
+            ("sts.amazonaws.com", "GetCallerIdentity", true),
+            ("sts.amazonaws.com", "GetSessionToken", false),
+            ("events.amazonaws.com", "TestEventPattern", false),
+            ("sts.amazonaws.com", "AssumeRole", false),
+        ] {
+            assert_eq!(is_quiet(source, operation), quiet, "{operation}");
         }
         assert!(!is_recorded("sqs", "ReceiveMessage"));
         assert!(is_recorded("sqs", "CreateQueue"));

@@ -1,10 +1,14 @@
 //! CloudTrail's decisions: names of trails, and which calls a trail's event selectors take.
-//! Never knows what is stored, and never writes a record.
+//! `record` says how a record is
+//! written, `s3` what a request of S3 has to say for its own. Never knows what is stored.
 
 mod advanced;
 mod basic;
+pub mod call;
 pub mod calls;
 pub mod name;
+pub mod record;
+pub mod s3;
 
 pub use advanced::advanced_take;
 pub use basic::basic_take;

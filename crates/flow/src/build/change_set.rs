@@ -383,7 +383,7 @@ pub fn execute_change_set(
     } else {
         OperationKind::Update
     };
-    start(tx, &mut stack, kind, text, set.wanted, order)?;
+    start(tx, caller, &mut stack, kind, text, set.wanted, order)?;
     Ok(api::ExecuteChangeSetOutput {})
 }
 

@@ -10,6 +10,7 @@ use super::model::{ResourceRecord, Undo, policy_text, resource, touches_properti
 use super::provision::{self, Built, Existing, Job, Provisioner};
 use super::step::{Ground, Work};
 use super::world::{World, wanted_state};
+use crate::trail::own::{self, Keep};
 use crate::tx::Tx;
 
 /// A resource failed; the event says why.
@@ -104,7 +105,7 @@ pub fn attempt(
     record: &ResourceRecord,
     run: impl FnOnce(&mut Tx<'_>, Provisioner, &Job<'_>) -> Result<Built, ApiError>,
 ) -> Result<Result<Built, String>, ApiError> {
-    let caller = work.stack.caller(tx.ids().uuid());
+    let caller = work.caller(tx)?;
     let Some(provisioner) = provision::find(&record.resource_type) else {
         return Ok(Err(format!(
             "{} is not served by Landfall",
@@ -126,7 +127,7 @@ pub fn attempt(
         logical_id: &record.logical_id,
         properties: &record.properties,
     };
-    match tx.attempt(|tx| run(tx, provisioner, &job)) {
+    match own::recorded(tx, Keep::Failures, |tx| run(tx, provisioner, &job))? {
         Ok(built) => Ok(Ok(built)),
         Err(error) if error.code == "InternalFailure" => Err(error),
         Err(error) => Ok(Err(provision::reason(&error))),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use landfall_core::api::generated::cloudformation as api;
 use landfall_core::arn::Arn;
-use landfall_core::caller::Caller;
+use landfall_core::caller::{Caller, Identity};
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::template::{Change, Parameter, Parameters, Policy, ResourceState};
@@ -161,8 +161,30 @@ pub struct Operation {
     pub former_order: Vec<String>,
     /// Logical ids that DeleteStack keeps.
     pub retain: Vec<String>,
+    /// Who asked for it.
+    #[serde(default)]
+    pub asked_by: Option<Asker>,
 }
 crate::record!(Operation in Control);
+
+/// Who asked for an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Identity.
+    pub identity: Identity,
+}
+
+impl Asker {
+    /// A caller as the one who asks.
+    pub fn of(caller: &Caller) -> Self {
+        Self {
+            access_key_id: caller.access_key_id.clone(),
+            identity: caller.identity.clone(),
+        }
+    }
+}
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::event::stack_status;
 use super::find::{self, check_name, find};
 use super::model::{
-    CURRENT, NEXT, NameRecord, OnFailure, Operation, OperationKind, Phase, StackRecord,
+    Asker, CURRENT, NEXT, NameRecord, OnFailure, Operation, OperationKind, Phase, StackRecord,
     TemplateRecord, Wanted, name_key, template_key, template_text,
 };
 use super::plan::{Wish, invalid, plan};
@@ -100,6 +100,7 @@ pub fn create_stack(
     take_name(tx, &stack)?;
     start(
         tx,
+        caller,
         &mut stack,
         OperationKind::Create,
         plan.text,
@@ -134,6 +135,7 @@ fn on_failure(disable: Option<bool>, wish: Option<&str>) -> Result<OnFailure, Ap
 /// Records an operation and what it wants; steps take it from there.
 pub fn start(
     tx: &mut Tx<'_>,
+    caller: &Caller,
     stack: &mut StackRecord,
     kind: OperationKind,
     text: String,
@@ -157,6 +159,7 @@ pub fn start(
         imports: BTreeSet::new(),
         former_order,
         retain: Vec::new(),
+        asked_by: Some(Asker::of(caller)),
     };
     tx.put(&template_key(&stack.id, NEXT), &TemplateRecord { text })?;
     let status = match kind {
@@ -241,6 +244,7 @@ pub fn update_stack(
     stack.token = request.client_request_token;
     start(
         tx,
+        caller,
         &mut stack,
         OperationKind::Update,
         plan.text,
@@ -309,6 +313,7 @@ pub fn delete_stack(
         imports: BTreeSet::new(),
         former_order: Vec::new(),
         retain,
+        asked_by: Some(Asker::of(caller)),
     };
     stack.token = request.client_request_token;
     stack_status(

@@ -3,6 +3,7 @@
 //!
 //! Read `make` for what happens to one resource, `unmake` for rollbacks, cleanup and deletion.
 
+use landfall_core::caller::{Caller, Identity};
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::template::{Evaluator, Graph, Parameters, Pseudo, Template};
@@ -17,7 +18,11 @@ use super::model::{
 use super::world::{World, pseudo};
 use super::{export, make, unmake};
 use crate::drive::{Flow, Pending};
+use crate::keep::roles::sessions;
 use crate::tx::{Effect, Reader, Tx};
+
+/// Name of CloudFormation's sessions of a stack's role.
+const ROLE_SESSION: &str = "AWSCloudFormation";
 
 /// What a step works on.
 pub struct Work {
@@ -27,6 +32,28 @@ pub struct Work {
     pub operation: Operation,
     /// URL under which this server is reached.
     pub endpoint: String,
+}
+
+impl Work {
+    /// Who makes the calls of the operation: CloudFormation, as whoever asked for it or as the stack's role.
+    ///
+    /// # Errors
+    /// Only what keeps the store from being read.
+    pub fn caller(&self, tx: &Tx<'_>) -> Result<Caller, ApiError> {
+        let mut caller = self.stack.caller(tx.ids().uuid());
+        let role = self.stack.wanted.role_arn.as_deref();
+        let session = match role {
+            Some(role) => sessions::assumed(tx, role, ROLE_SESSION, tx.now())?,
+            None => None,
+        };
+        if let Some(session) = session {
+            caller.identity = Identity::Role(session);
+        } else if let Some(asker) = &self.operation.asked_by {
+            caller.identity = asker.identity.clone();
+            caller.access_key_id.clone_from(&asker.access_key_id);
+        }
+        Ok(caller)
+    }
 }
 
 /// The template of a step with its values.

@@ -12,6 +12,7 @@ use super::model::{
 };
 use super::provision;
 use super::step::Work;
+use crate::trail::own::{self, Keep};
 use crate::tx::{Reader, Tx};
 
 /// Takes back the last few things that were done.
@@ -171,8 +172,9 @@ fn destroy(
             record.resource_type
         )));
     };
-    let caller = work.stack.caller(tx.ids().uuid());
-    match tx.attempt(|tx| (provisioner.delete)(tx, &caller, &existing(record))) {
+    let caller = work.caller(tx)?;
+    let delete = |tx: &mut Tx<'_>| (provisioner.delete)(tx, &caller, &existing(record));
+    match own::recorded(tx, Keep::Failures, delete)? {
         Ok(()) => Ok(Ok(())),
         Err(error) if error.code == "InternalFailure" => Err(error),
         Err(error) => Ok(Err(provision::reason(&error))),

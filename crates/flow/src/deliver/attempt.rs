@@ -1,21 +1,25 @@
 //! One attempt at one target: make its input, hand it over. All targets live in this very store, so handing over is
 //! part of the same commit. Never waits, never retries: `mod.rs` does.
 
-use landfall_core::api::generated::events as api;
-use landfall_core::caller::Caller;
+use landfall_core::api::generated::{ecs, events as api};
+use landfall_core::caller::{Caller, Identity};
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::retry::{self, ErrorCode, ExhaustedCondition, dead_letter_attributes};
 use landfall_core::transform::{self, RuleContext};
 
 use super::record::{DeadLetter, Delivery, Outcome, Refusal};
+use crate::keep::roles::sessions;
 use crate::keep::{logs, queues};
 use crate::route::targets::{self, TargetKind};
 use crate::route::{BusKey, StoredEvent, bus, emit};
 use crate::run;
+use crate::trail::own;
 use crate::tx::Tx;
 
 const PRINCIPAL: &str = "events.amazonaws.com";
+/// Characters of the name of a session of a target's role.
+const SESSION_CHARS: usize = 32;
 
 /// Hands a delivery to its target; returns the ARNs of the tasks started.
 pub(super) fn deliver(
@@ -93,15 +97,14 @@ fn run_task(
         .ecs_parameters
         .as_ref()
         .unwrap_or(&no_parameters);
-    let caller = Caller::service(
-        PRINCIPAL,
-        &delivery.account,
-        &delivery.region,
-        delivery.id.clone(),
-    );
+    let caller = starter(tx, delivery).map_err(refusal)?;
     let request = run::from_rule(delivery, parameters, input)
         .map_err(|e| refuse(ErrorCode::InvalidParameter, e.to_string()))?;
-    let response = run::run_task(tx, &caller, request, Some(number)).map_err(refusal)?;
+    let start = |tx: &mut Tx<'_>, caller: &Caller, request| {
+        run::run_task(tx, caller, request, Some(number))
+    };
+    let response = own::call(tx, &caller, &ecs::SERVICE, "RunTask", request, start);
+    let response = response.map_err(refusal)?;
     if let Some(failure) = response.failures.iter().flatten().next() {
         let reason = failure.reason.clone().unwrap_or_default();
         return Err(refuse(ErrorCode::Throttling, reason));
@@ -112,6 +115,18 @@ fn run_task(
         .flatten()
         .filter_map(|t| t.task_arn)
         .collect())
+}
+
+/// EventBridge as the role of the target, which it assumes for the delivery.
+fn starter(tx: &Tx<'_>, delivery: &Delivery) -> Result<Caller, ApiError> {
+    let (account, region) = (&delivery.account, &delivery.region);
+    let mut caller = Caller::service(PRINCIPAL, account, region, delivery.id.clone());
+    let role = delivery.target.role_arn.as_deref().unwrap_or_default();
+    let name = delivery.id.get(..SESSION_CHARS).unwrap_or(&delivery.id);
+    if let Some(session) = sessions::assumed(tx, role, name, tx.now())? {
+        caller.identity = Identity::Role(session);
+    }
+    Ok(caller)
 }
 
 fn pass_on(

@@ -17,6 +17,7 @@ pub use record::{DeadLetter, Delivery, Due, Outcome, Refusal, delivery_key};
 use crate::drive::Pending;
 use crate::key::{self, Key};
 use crate::route::{BusKey, Rule, StoredEvent};
+use crate::trail::own::{self, Keep};
 use crate::tx::{Reader, Tx};
 
 /// Writes the delivery of one event to one target, due at once.
@@ -98,7 +99,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
 /// One attempt and what follows from it.
 fn advance(tx: &mut Tx<'_>, number: u64, delivery: &mut Delivery) -> Result<(), ApiError> {
     delivery.attempts += 1;
-    match tx.attempt(|tx| attempt::deliver(tx, number, delivery)) {
+    match own::recorded(tx, Keep::All, |tx| attempt::deliver(tx, number, delivery))? {
         Ok(tasks) => {
             delivery.tasks = tasks;
             delivery.last_refusal = None;

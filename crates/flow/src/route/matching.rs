@@ -3,14 +3,18 @@
 //!
 //! Never attempts a delivery, never keeps an event that no rule wanted.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 
 use landfall_core::error::ApiError;
 use landfall_core::limits;
+use landfall_core::trail::calls;
+use landfall_core::trail::record::DETAIL_TYPE;
 use landfall_pattern::{Event, Matcher, Pattern};
 use landfall_store::Direction;
+use serde::Deserialize;
 
-use super::bus::BusKey;
+use super::bus::{BusKey, DEFAULT_BUS};
 use super::event::{StoredEvent, event_key, event_number};
 use super::rules::{Rule, prefix};
 use crate::deliver;
@@ -63,10 +67,14 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         .matcher(&bus)
         .map(|m| m.matches(&parsed))
         .unwrap_or_default();
+    let is_quiet = !names.is_empty() && is_quiet(&event.json);
     for name in names {
         let Some(rule) = tx.get::<Rule>(&prefix(&bus).part(&name))? else {
             continue;
         };
+        if is_quiet && !rule.takes_reads() {
+            continue;
+        }
         for target in &rule.targets {
             deliver::enqueue(tx, &bus, &rule, target, event)?;
         }
@@ -74,23 +82,73 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Whether a rule of the default bus takes read-only management events.
+pub(crate) fn wants_reads(tx: &mut Tx<'_>, account: &str, region: &str) -> Result<bool, ApiError> {
+    let bus = BusKey {
+        account: account.to_owned(),
+        region: region.to_owned(),
+        name: DEFAULT_BUS.to_owned(),
+    };
+    compile(tx, &bus)?;
+    Ok(tx.caches.wants_reads(&bus) == Some(true))
+}
+
+/// What an event must say to be one that merely enabled rules do not get.
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(rename = "detail-type")]
+    detail_type: Cow<'a, str>,
+    source: Cow<'a, str>,
+    #[serde(borrow)]
+    detail: ToldCall<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToldCall<'a> {
+    event_source: Cow<'a, str>,
+    event_name: Cow<'a, str>,
+    read_only: bool,
+    management_event: bool,
+}
+
+/// Whether an event tells of a read-only management call that merely enabled rules do not get.
+fn is_quiet(event: &str) -> bool {
+    // Nearly no event is one: the text tells before it is read.
+    if !event.contains(DETAIL_TYPE) {
+        return false;
+    }
+    serde_json::from_str::<Told<'_>>(event).is_ok_and(|told| {
+        let call = &told.detail;
+        told.detail_type == DETAIL_TYPE
+            && told.source.starts_with("aws.")
+            && call.read_only
+            && call.management_event
+            && calls::is_quiet(&call.event_source, &call.event_name)
+    })
+}
+
 fn compile(tx: &mut Tx<'_>, bus: &BusKey) -> Result<(), ApiError> {
     if tx.caches.matcher(bus).is_some() {
         return Ok(());
     }
     let mut matcher = Matcher::new();
+    let mut want_reads = false;
     for entry in tx.list::<Rule>(&prefix(bus), Direction::Forward) {
         let (_, rule) = entry?;
         if !rule.is_enabled() {
             continue;
         }
         match Pattern::parse(&rule.pattern) {
-            Ok(pattern) => matcher.add(rule.name, pattern),
+            Ok(pattern) => {
+                want_reads |= rule.takes_reads();
+                matcher.add(rule.name, pattern);
+            }
             Err(e) => {
                 tracing::error!(rule = %rule.name, error = %e, "a stored rule cannot be compiled");
             }
         }
     }
-    tx.caches.remember_rules(bus, matcher);
+    tx.caches.remember_rules(bus, matcher, want_reads);
     Ok(())
 }

@@ -22,7 +22,7 @@ pub struct Rule {
     pub name: String,
     /// The event pattern as it was put.
     pub pattern: String,
-    /// `ENABLED` or `DISABLED`.
+    /// `ENABLED`, `DISABLED` or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
     pub state: String,
     /// Free text.
     pub description: Option<String>,
@@ -37,6 +37,11 @@ impl Rule {
     /// Whether it takes part in matching.
     pub fn is_enabled(&self) -> bool {
         self.state != "DISABLED"
+    }
+
+    /// Whether it gets read-only management events too.
+    pub fn takes_reads(&self) -> bool {
+        self.state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     }
 }
 
@@ -86,12 +91,6 @@ pub fn put(
         ));
     }
     let state = request.state.unwrap_or_else(|| "ENABLED".to_owned());
-    if state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" {
-        return Err(ApiError::validation(
-            "State ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS is not supported by Landfall: read-only management \
-             events do not go on the bus. Use ENABLED.",
-        ));
-    }
     let Some(pattern) = request.event_pattern.filter(|p| !p.is_empty()) else {
         return Err(ApiError::validation(
             "Parameter(s) EventPattern or ScheduleExpression must be specified.",

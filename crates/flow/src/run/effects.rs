@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use landfall_core::api::generated::ecs as api;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::task::TaskStatus;
@@ -16,6 +17,8 @@ use super::task::{self, TaskRecord};
 use crate::build;
 use crate::drive::Flow;
 use crate::keep::logs;
+use crate::keep::roles::sessions;
+use crate::keep::roles::token::Minted;
 use crate::trail;
 use crate::tx::Effect;
 
@@ -38,7 +41,7 @@ async fn perform(flow: &Flow, effect: Effect) {
         Effect::StartTask(arn) => start_task(flow, &arn).await,
         Effect::StopTask(arn) => stop_task(flow, &arn).await,
         Effect::BuildStack(id) => build::carry_out(flow, id).await,
-        Effect::DeliverTrail(key) => trail::deliver(flow, key).await,
+        Effect::DeliverTrail(key, until) => trail::deliver(flow, key, until).await,
         Effect::RemoveContent(id) => {
             if let Err(e) = flow.contents().remove(&id).await {
                 tracing::warn!(content = %id.0, error = %e, "cannot remove object bytes");
@@ -186,6 +189,7 @@ async fn ensure_started(launch: &Launch, index: usize, id: &str) -> Result<(), S
     let around = Surroundings {
         endpoint: launch.flow.endpoint(),
         credentials: launch.flow.container_credentials(),
+        role: role_credentials(launch).await.map_err(|e| e.message)?,
     };
     let view = launch.flow.view();
     let spec = spec::container(&view, &launch.record, &launch.definition, index, &around)
@@ -194,6 +198,17 @@ async fn ensure_started(launch: &Launch, index: usize, id: &str) -> Result<(), S
         RuntimeError::CannotPull(why) => format!("CannotPullContainerError: {why}"),
         other => format!("CannotStartContainerError: {other}"),
     })
+}
+
+/// The same credentials whenever a container of the task starts.
+async fn role_credentials(launch: &Launch) -> Result<Option<Minted>, ApiError> {
+    let Some(role) = spec::role(&launch.record, &launch.definition) else {
+        return Ok(None);
+    };
+    let created = launch.record.task.created_at;
+    let created = created.map(Timestamp::from).unwrap_or_default();
+    let task = (launch.record.id.as_str(), created);
+    sessions::of_task(&launch.flow, &launch.record.account, role, task).await
 }
 
 /// Waits for the containers that this one depends on; START needs no wait, since all are started together.

@@ -12,15 +12,27 @@ use landfall_runtime::ContainerSpec;
 
 use super::task::TaskRecord;
 use crate::keep::parameters;
+use crate::keep::roles::token::Minted;
 use crate::tx::Reader;
 
-/// What all containers of this server share.
-#[derive(Debug, Clone)]
+/// What all containers of a task share.
 pub(super) struct Surroundings<'a> {
     /// URL of this server as containers reach it.
     pub endpoint: &'a str,
     /// Access key id and secret, when the server checks signatures.
     pub credentials: Option<&'a (String, String)>,
+    /// The credentials of the task's role, if it has one.
+    pub role: Option<Minted>,
+}
+
+/// The role that a task acts as.
+pub(super) fn role<'a>(
+    record: &'a TaskRecord,
+    definition: &'a api::TaskDefinition,
+) -> Option<&'a str> {
+    let overrides = record.task.overrides.as_ref();
+    let over = overrides.and_then(|it| it.task_role_arn.as_deref());
+    over.or(definition.task_role_arn.as_deref())
 }
 
 /// The runtime's id of a container: the task's id and the container's place in the definition.
@@ -111,12 +123,19 @@ fn pairs(list: Option<&Vec<api::KeyValuePair>>) -> Vec<(String, String)> {
     list.into_iter().flatten().filter_map(pair).collect()
 }
 
-/// Accounts are chosen by access key id, so the account's number is the key that reaches the task's own resources.
+/// Who the containers are: the task's role; without one whoever the server knows. Accounts are chosen by access key id,
+/// so on a server that believes everyone the account's number is the key that reaches the task's own resources.
 fn surroundings(record: &TaskRecord, around: &Surroundings<'_>) -> Vec<(String, String)> {
-    let (key, secret) = match around.credentials {
-        Some((key, secret)) => (key.as_str(), secret.as_str()),
-        None => (record.account.as_str(), "landfall"),
+    let (key, secret, token) = match (&around.role, around.credentials) {
+        (Some(it), _) => (
+            it.access_key_id.as_str(),
+            it.secret.as_str(),
+            Some(&it.token),
+        ),
+        (None, Some((key, secret))) => (key.as_str(), secret.as_str(), None),
+        (None, None) => (record.account.as_str(), "landfall", None),
     };
+    let token = token.map(|it| ("AWS_SESSION_TOKEN", it.as_str()));
     let execution = match record.task.launch_type.as_deref() {
         Some("FARGATE") => "AWS_ECS_FARGATE",
         _ => "AWS_ECS_EC2",
@@ -129,8 +148,10 @@ fn surroundings(record: &TaskRecord, around: &Surroundings<'_>) -> Vec<(String, 
         ("AWS_SECRET_ACCESS_KEY", secret),
         ("AWS_EXECUTION_ENV", execution),
     ]
+    .into_iter()
+    .chain(token)
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
+    .collect()
 }
 
 fn secret_value(

@@ -7,9 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use landfall_core::api::model::{ServiceModel, ShapeId};
-use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
+pub use landfall_core::trail::call::{Call, Target};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -20,64 +19,6 @@ use crate::tx::Tx;
 
 tokio::task_local! {
     static ONGOING: Arc<Ongoing>;
-}
-
-/// What a call is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A resource of the control plane: a management event.
-    Control,
-    /// A bucket as such: a management event.
-    Bucket(String),
-    /// Objects of a bucket: a data event. Without a key it is about several, or about the bucket's list.
-    Object {
-        /// Bucket.
-        bucket: String,
-        /// Key, raw.
-        key: Option<String>,
-    },
-}
-
-impl Target {
-    /// The bucket, if there is one.
-    pub fn bucket(&self) -> Option<&str> {
-        match self {
-            Self::Control => None,
-            Self::Bucket(bucket) | Self::Object { bucket, .. } => Some(bucket),
-        }
-    }
-
-    /// Whether calls on it are data events.
-    pub fn is_data(&self) -> bool {
-        matches!(self, Self::Object { .. })
-    }
-}
-
-/// A call of the API, before it has done anything.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// Such as `s3.amazonaws.com`.
-    pub source: String,
-    /// Such as `PutObject`.
-    pub name: String,
-    /// Who calls.
-    pub caller: Caller,
-    /// Whether the request bears a signature.
-    pub signed: bool,
-    /// `Host` of the request.
-    pub host: String,
-    /// What it is about.
-    pub target: Target,
-    /// Whether it changes nothing.
-    pub read_only: bool,
-    /// What was asked.
-    pub parameters: Map<String, Value>,
-    /// What a success answers besides what the verb says.
-    pub elements: Map<String, Value>,
-    /// How its answer is spelled: service and shape; none for what is spelled as it is said.
-    pub answer: Option<(&'static ServiceModel, ShapeId)>,
-    /// What else is written of it.
-    pub additional: Map<String, Value>,
 }
 
 /// What a verb says of a call while it decides it.
@@ -124,6 +65,11 @@ impl Ongoing {
         let _ = self.call.set(call);
     }
 
+    /// Whether it is known what the call is.
+    pub fn is_begun(&self) -> bool {
+        self.call.get().is_some()
+    }
+
     fn is_recorded(&self) -> bool {
         self.recorded.load(Ordering::Relaxed)
     }
@@ -155,8 +101,8 @@ impl Ongoing {
         decided
     }
 
-    /// Records a call that no write has recorded. A failure is recorded before it is answered; who only read need not
-    /// wait.
+    /// Records a call that no write has recorded, before it is answered. Only who read what no trail looks at need not
+    /// wait: the event history may lose it.
     pub async fn finish(self: Arc<Self>, flow: &Flow, error: Option<ApiError>, bytes_out: u64) {
         let Some(call) = self.call.get().filter(|_| !self.is_recorded()) else {
             return;
@@ -169,7 +115,7 @@ impl Ongoing {
             let sent = "bytesTransferredOut".to_owned();
             call.additional.insert(sent, bytes_out.into());
         }
-        let is_reading = call.read_only;
+        let may_wait = call.read_only && !flow.trails().take(&call);
         let job = move |tx: &mut Tx<'_>| {
             let trails = watch::live(tx)?;
             let outcome = error.as_ref().map_or(Ok(Said::default()), Err);
@@ -181,7 +127,7 @@ impl Ongoing {
                 tracing::warn!(error = %e, "a call could not be recorded");
             }
         };
-        if is_reading {
+        if may_wait {
             tokio::spawn(writing);
         } else {
             writing.await;

@@ -18,9 +18,11 @@ use time::macros::format_description;
 
 use super::digest::{self, day};
 use super::model::{
-    Chain, PendingRecord, Trail, TrailKey, TrailStatus, Undigested, region_of_pending,
+    Chain, Departed, PendingRecord, Trail, TrailKey, TrailStatus, Undigested, number_of_pending,
+    region_of_pending,
 };
-use super::policy;
+use super::own::{Keep, S3Call};
+use super::{own, policy};
 use crate::drive::Flow;
 use crate::key::Key;
 use crate::land::condition::WriteCondition;
@@ -35,9 +37,17 @@ const STAMP: &[time::format_description::FormatItem<'static>] =
 /// Characters that make the name of a log file its own.
 const UNIQUE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
+/// A trail that delivers.
+struct Sender {
+    trail: Trail,
+    /// What its records and chains are kept under.
+    key: TrailKey,
+    is_departed: bool,
+}
+
 /// Delivers what waits for a trail, and tells the loop how it went.
-pub(crate) async fn deliver(flow: &Flow, key: TrailKey) {
-    let outcome = attempt(flow, &key).await;
+pub(crate) async fn deliver(flow: &Flow, key: TrailKey, until: u64) {
+    let outcome = attempt(flow, &key, until).await;
     if let Err(e) = &outcome {
         tracing::warn!(trail = %key.name, error = %e, "log files cannot be delivered");
     }
@@ -47,12 +57,40 @@ pub(crate) async fn deliver(flow: &Flow, key: TrailKey) {
     }
 }
 
-async fn attempt(flow: &Flow, key: &TrailKey) -> Result<(), ApiError> {
-    let Some(trail) = flow.view().get::<Trail>(&key.record())? else {
-        return Ok(());
+fn sender(flow: &Flow, key: &TrailKey) -> Result<Option<Sender>, ApiError> {
+    let sender = |trail, is_departed| Sender {
+        trail,
+        key: key.clone(),
+        is_departed,
     };
-    while let Some(batch) = next_batch(flow, key)? {
-        write_log(flow, &trail, batch).await?;
+    if let Some(trail) = flow.view().get::<Trail>(&key.record())? {
+        return Ok(Some(sender(trail, false)));
+    }
+    let departed = flow.view().get::<Departed>(&key.departed())?;
+    Ok(departed.map(|it| sender(it.trail, true)))
+}
+
+/// Writes the files that are due; when the first of the records was made that are too young yet.
+async fn attempt(flow: &Flow, key: &TrailKey, until: u64) -> Result<Option<Timestamp>, ApiError> {
+    let Some(sender) = sender(flow, key)? else {
+        return Ok(None);
+    };
+    let now = flow.clock().now().0;
+    let ripe = Ripe {
+        until,
+        made: match flow.trails().delay_millis() {
+            0 => None,
+            delay => Some(Timestamp(now - delay)),
+        },
+    };
+    let mut young: Option<Timestamp> = None;
+    for region in regions(flow, key)? {
+        let mut found = next_batch(flow, key, &region, &ripe)?;
+        while !found.keys.is_empty() {
+            write_log(flow, &sender, found).await?;
+            found = next_batch(flow, key, &region, &ripe)?;
+        }
+        young = young.into_iter().chain(found.young).min();
     }
     let chains: Vec<(Key, Chain)> = flow
         .view()
@@ -61,11 +99,20 @@ async fn attempt(flow: &Flow, key: &TrailKey) -> Result<(), ApiError> {
     for (at, chain) in chains {
         let idle_until = chain.listed_until.0 + limits::CLOUDTRAIL_DIGEST_MILLIS_MAX;
         let has_news = !chain.files.is_empty();
-        if has_news || (trail.logging && idle_until <= flow.clock().now().0) {
-            write_digest(flow, &trail, at, chain).await?;
+        let is_alive = sender.trail.logging && !sender.is_departed;
+        if has_news || (is_alive && idle_until <= now) {
+            write_digest(flow, &sender, at, chain).await?;
         }
     }
-    Ok(())
+    Ok(young)
+}
+
+/// Which records a delivery takes.
+struct Ripe {
+    /// The last number of the store's sequence; what came later is due by itself.
+    until: u64,
+    /// When the last one was made; without a delay any time will do, also one that the clock was set back behind.
+    made: Option<Timestamp>,
 }
 
 /// Records of one region for one log file.
@@ -73,24 +120,46 @@ struct Batch {
     region: String,
     keys: Vec<Key>,
     records: Vec<PendingRecord>,
+    /// When the first was made that is too young.
+    young: Option<Timestamp>,
 }
 
-/// The next records of a trail, as many as go into one file.
-fn next_batch(flow: &Flow, key: &TrailKey) -> Result<Option<Batch>, ApiError> {
-    let mut batch: Option<Batch> = None;
+/// The regions of a trail's records.
+fn regions(flow: &Flow, key: &TrailKey) -> Result<Vec<String>, ApiError> {
+    let (mut from, to) = key.pending().range();
+    let mut regions = Vec::new();
+    let view = flow.view();
+    loop {
+        let mut entries = view.list_between::<PendingRecord>(from, to.clone(), Direction::Forward);
+        let Some(entry) = entries.next() else {
+            return Ok(regions);
+        };
+        let region = region_of_pending(&entry?.0).unwrap_or_default();
+        from = key.pending().part(&region).past();
+        regions.push(region);
+    }
+}
+
+/// The next records of a region, as many as go into one file.
+fn next_batch(flow: &Flow, key: &TrailKey, region: &str, ripe: &Ripe) -> Result<Batch, ApiError> {
+    let mut batch = Batch {
+        region: region.to_owned(),
+        keys: Vec::new(),
+        records: Vec::new(),
+        young: None,
+    };
     let mut size = 0;
     let view = flow.view();
-    for entry in view.list::<PendingRecord>(&key.pending(), Direction::Forward) {
+    let of_region = key.pending().part(region);
+    for entry in view.list::<PendingRecord>(&of_region, Direction::Forward) {
         let (at, record) = entry?;
-        let region = region_of_pending(&at).unwrap_or_default();
-        let batch = batch.get_or_insert_with(|| Batch {
-            region: region.clone(),
-            keys: Vec::new(),
-            records: Vec::new(),
-        });
         let is_full = batch.keys.len() >= limits::CLOUDTRAIL_FILE_RECORDS_MAX
             || size >= limits::CLOUDTRAIL_FILE_BYTES_MAX;
-        if is_full || batch.region != region {
+        if is_full || number_of_pending(&at).is_some_and(|number| number > ripe.until) {
+            break;
+        }
+        if ripe.made.is_some_and(|made| record.at > made) {
+            batch.young = Some(record.at);
             break;
         }
         size += record.json.len();
@@ -133,7 +202,36 @@ fn file(trail: &Trail, key: &str, metadata: &[(&'static str, String)]) -> NewObj
     }
 }
 
-async fn write_log(flow: &Flow, trail: &Trail, batch: Batch) -> Result<(), ApiError> {
+/// Puts a file into the bucket: a call of S3 like any other, which trails may record.
+fn put(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    new: NewObject,
+    received: &Received,
+) -> Result<(), ApiError> {
+    let (bucket, key) = (new.bucket.clone(), new.key.clone());
+    let size = received.size.to_string();
+    let asked = S3Call {
+        operation: "PutObject",
+        bucket: &bucket,
+        key: &key,
+        query: "",
+        headers: &[
+            ("content-length", &size),
+            ("x-amz-acl", "bucket-owner-full-control"),
+            ("x-amz-server-side-encryption", "AES256"),
+        ],
+    };
+    let decide = |tx: &mut Tx<'_>| {
+        own::s3(tx, caller, asked, |tx| {
+            object::put_object(tx, caller, new, received)
+        })
+    };
+    own::recorded(tx, Keep::Failures, decide)?.map(|_| ())
+}
+
+async fn write_log(flow: &Flow, sender: &Sender, batch: Batch) -> Result<(), ApiError> {
+    let trail = &sender.trail;
     let records: Vec<&str> = batch.records.iter().map(|it| it.json.as_str()).collect();
     let text = format!("{{\"Records\":[{}]}}", records.join(","));
     let times = || batch.records.iter().map(|it| it.at);
@@ -150,13 +248,13 @@ async fn write_log(flow: &Flow, trail: &Trail, batch: Batch) -> Result<(), ApiEr
     };
     let received = packed(flow, &text).await?;
     let (caller, trail) = (caller(flow, trail), trail.clone());
-    let new = file(&trail, &key, &[]);
+    let (new, at) = (file(&trail, &key, &[]), sender.key.clone());
     let commit = move |tx: &mut Tx<'_>, received: &Received| {
         take_out(tx, &batch.keys)?;
         may_write(tx, &trail)?;
-        object::put_object(tx, &caller, new, received)?;
+        put(tx, &caller, new, received)?;
         if trail.validation {
-            let at = trail.key().chains().part(&batch.region);
+            let at = at.chains().part(&batch.region);
             let mut chain = tx.get::<Chain>(&at)?.unwrap_or_else(|| Chain {
                 listed_until: trail.started_at.unwrap_or(undigested.events.0),
                 last: None,
@@ -166,7 +264,7 @@ async fn write_log(flow: &Flow, trail: &Trail, batch: Batch) -> Result<(), ApiEr
             tx.put(&at, &chain)?;
         }
         let now = tx.now();
-        note(tx, &trail.key(), |status| status.delivered_at = Some(now))
+        note(tx, &at, |status| status.delivered_at = Some(now))
     };
     received.commit(flow, commit).await
 }
@@ -204,29 +302,30 @@ fn log_key(flow: &Flow, trail: &Trail, region: &str) -> String {
     )
 }
 
-async fn write_digest(flow: &Flow, trail: &Trail, at: Key, chain: Chain) -> Result<(), ApiError> {
+async fn write_digest(flow: &Flow, sender: &Sender, at: Key, chain: Chain) -> Result<(), ApiError> {
+    let trail = &sender.trail;
     let region = region_of_pending(&at).unwrap_or_default();
     let digest = digest::next(flow, trail, &region, &chain).await?;
     let received = packed(flow, &digest.text).await?;
     let new = file(trail, &digest.key, &digest.metadata);
-    let (caller, trail) = (caller(flow, trail), trail.clone());
+    let (caller, trail, key) = (caller(flow, trail), trail.clone(), sender.key.clone());
     let commit = move |tx: &mut Tx<'_>, received: &Received| {
         if tx.get::<Chain>(&at)?.as_ref() != Some(&chain) {
             return Ok(());
         }
         may_write(tx, &trail)?;
-        object::put_object(tx, &caller, new, received)?;
+        put(tx, &caller, new, received)?;
         let next = Chain {
             listed_until: digest.until,
             last: Some(digest.last),
             files: Vec::new(),
         };
-        match tx.get::<Trail>(&trail.key().record())? {
+        match tx.get::<Trail>(&key.record())? {
             Some(now) if now.logging && now.validation => tx.put(&at, &next)?,
             _ => tx.delete::<Chain>(&at),
         }
         let now = tx.now();
-        note(tx, &trail.key(), |status| status.digested_at = Some(now))
+        note(tx, &key, |status| status.digested_at = Some(now))
     };
     received.commit(flow, commit).await
 }
@@ -245,12 +344,22 @@ fn note(
 }
 
 /// What follows from an attempt: when the next one is due.
-fn ended(tx: &mut Tx<'_>, key: &TrailKey, outcome: Result<(), ApiError>) -> Result<(), ApiError> {
-    let now = tx.now();
+fn ended(
+    tx: &mut Tx<'_>,
+    key: &TrailKey,
+    outcome: Result<Option<Timestamp>, ApiError>,
+) -> Result<(), ApiError> {
     tx.caches.trails.ended(key);
+    if let Ok(Some(young)) = outcome {
+        tx.caches.trails.wait_for(key.clone(), young);
+    }
+    if tx.has::<Departed>(&key.departed())? {
+        return departed_ended(tx, key, &outcome);
+    }
     let Some(trail) = tx.get::<Trail>(&key.record())? else {
         return Ok(());
     };
+    let now = tx.now();
     let status: TrailStatus = tx.get(&key.status())?.unwrap_or_default();
     let error = outcome.err().map(|e| e.code.into_owned());
     let is_news = error.is_some() || status.error.is_some();
@@ -262,13 +371,55 @@ fn ended(tx: &mut Tx<'_>, key: &TrailKey, outcome: Result<(), ApiError>) -> Resu
         })?;
     }
     if error.is_some() {
-        drop_outdated(tx, key)?;
-        let due = now.plus_millis(limits::CLOUDTRAIL_RETRY_MILLIS);
-        tx.caches.trails.wait_until(key.clone(), due.0);
+        retry(tx, key)?;
     } else if trail.logging && trail.validation {
         let due = now.plus_millis(limits::CLOUDTRAIL_DIGEST_MILLIS_MAX);
         tx.caches.trails.wait_until(key.clone(), due.0);
     }
+    Ok(())
+}
+
+fn retry(tx: &mut Tx<'_>, key: &TrailKey) -> Result<(), ApiError> {
+    drop_outdated(tx, key)?;
+    let due = tx.now().plus_millis(limits::CLOUDTRAIL_RETRY_MILLIS);
+    tx.caches.trails.wait_until(key.clone(), due.0);
+    Ok(())
+}
+
+/// A deleted trail is forgotten when it has nothing to deliver any more, or nowhere to deliver it to.
+fn departed_ended(
+    tx: &mut Tx<'_>,
+    key: &TrailKey,
+    outcome: &Result<Option<Timestamp>, ApiError>,
+) -> Result<(), ApiError> {
+    let has_place = outcome.as_ref().err().is_none_or(|e| e.status != 404);
+    let waiting: Vec<Key> = tx
+        .list::<PendingRecord>(&key.pending(), Direction::Forward)
+        .take(limits::CLOUDTRAIL_RECORDS_DROPPED_MAX)
+        .map(|entry| entry.map(|(at, _)| at))
+        .collect::<Result<_, _>>()?;
+    if has_place && !waiting.is_empty() {
+        return match outcome {
+            Err(_) => retry(tx, key),
+            Ok(_) => Ok(()),
+        };
+    }
+    for at in &waiting {
+        tx.delete::<PendingRecord>(at);
+    }
+    if waiting.len() == limits::CLOUDTRAIL_RECORDS_DROPPED_MAX {
+        let now = tx.now().0;
+        tx.caches.trails.wait_until(key.clone(), now);
+        return Ok(());
+    }
+    let chains: Vec<Key> = tx
+        .list::<Chain>(&key.chains(), Direction::Forward)
+        .map(|entry| entry.map(|(at, _)| at))
+        .collect::<Result<_, _>>()?;
+    for at in &chains {
+        tx.delete::<Chain>(at);
+    }
+    tx.delete::<Departed>(&key.departed());
     Ok(())
 }
 

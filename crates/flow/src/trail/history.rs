@@ -216,7 +216,7 @@ fn shown(record: HistoryRecord) -> api::Event {
         access_key_id: Some(record.access_key).filter(|key| !key.is_empty()),
         event_time: Some(record.at.into()),
         event_source: Some(record.source),
-        username: Some(record.user),
+        username: Some(record.user).filter(|user| !user.is_empty()),
         resources: Some(resources.collect()),
         cloud_trail_event: Some(record.json),
     }

@@ -2,7 +2,8 @@
 //!
 //! Read `call` (what a call is, and how its record gets into the commit of its own write), `record` (what is written of
 //! it), then `trails` and `selectors` (the API), `watch` (which trails look at what), `deliver` and `digest` (files).
-//! Never decides what a call does, and never records what Landfall itself does.
+//! `own` is for the calls that
+//! Landfall makes itself. Never decides what a call does.
 
 pub mod call;
 mod deliver;
@@ -10,6 +11,7 @@ mod digest;
 pub mod history;
 pub mod keys;
 mod model;
+pub(crate) mod own;
 mod policy;
 mod record;
 pub mod selectors;
@@ -21,6 +23,7 @@ mod watch;
 pub use call::{Call, Ongoing, Target, scope};
 pub(crate) use call::{Said, ongoing};
 pub(crate) use deliver::deliver;
-pub use model::{HistoryRecord, PendingRecord, Trail, TrailKey, TrailStatus};
+pub use model::{Departed, HistoryRecord, PendingRecord, Trail, TrailKey, TrailStatus};
+pub(crate) use own::Made;
 pub(crate) use turn::{Waiting, turn};
 pub(crate) use watch::Watch;

@@ -39,8 +39,15 @@ pub struct Trail {
     pub started_at: Option<Timestamp>,
     /// When recording was last stopped.
     pub stopped_at: Option<Timestamp>,
+    /// Whether it takes CloudTrail's own deliveries (`RecursiveLogging`).
+    #[serde(default = "yes")]
+    pub recursive: bool,
 }
 crate::record!(Trail in Control);
+
+fn yes() -> bool {
+    true
+}
 
 impl Trail {
     /// Its ARN.
@@ -85,6 +92,11 @@ impl TrailKey {
         self.under("trail-pending")
     }
 
+    /// Key of the trail, when it is deleted and has still files to deliver.
+    pub fn departed(&self) -> Key {
+        self.under("trail-departed")
+    }
+
     /// Beginning of the keys of its chains of digest files.
     pub fn chains(&self) -> Key {
         self.under("trail-chain")
@@ -95,6 +107,26 @@ impl TrailKey {
             .part(&self.account)
             .part(&self.home)
             .part(&self.name)
+    }
+}
+
+/// A trail that is deleted and has still files to deliver, apart from any that gets its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Departed {
+    /// What it was.
+    pub trail: Trail,
+    /// Which of its name.
+    pub number: u64,
+}
+crate::record!(Departed in Control);
+
+impl Departed {
+    /// What names it; no trail has such a name.
+    pub fn key(&self) -> TrailKey {
+        TrailKey {
+            name: format!("{}/{}", self.trail.name, self.number),
+            ..self.trail.key()
+        }
     }
 }
 
@@ -132,6 +164,12 @@ crate::record!(PendingRecord in Streams);
 pub fn region_of_pending(key: &Key) -> Option<String> {
     let parts = key::parts(key.bytes());
     String::from_utf8(parts.into_iter().nth(3)?).ok()
+}
+
+/// The number of the store's sequence in the key of a pending record.
+pub fn number_of_pending(key: &Key) -> Option<u64> {
+    let parts = key::parts(key.bytes());
+    parts.get(4).and_then(|part| key::number(part))
 }
 
 /// A log file that no digest file lists yet.
@@ -273,6 +311,7 @@ mod tests {
             logging: true,
             started_at: Some(Timestamp(5)),
             stopped_at: None,
+            recursive: true,
         };
         golden(
             &trail,
@@ -280,9 +319,12 @@ mod tests {
                 r#"{"account":"1","home":"r","name":"n","bucket":"b","prefix":null,"global":true,"#,
                 r#""multi_region":false,"validation":true,"selectors":[{"ReadWriteType":"All","#,
                 r#""IncludeManagementEvents":true,"DataResources":[],"ExcludeManagementEventSources":[]}],"#,
-                r#""advanced":[],"custom":false,"logging":true,"started_at":5,"stopped_at":null}"#
+                r#""advanced":[],"custom":false,"logging":true,"started_at":5,"stopped_at":null,"recursive":true}"#
             ),
         );
+        let before = serde_json::to_string(&trail).unwrap();
+        let before = before.replace(",\"recursive\":true", "");
+        assert_eq!(serde_json::from_str::<Trail>(&before).unwrap(), trail);
         let pending = PendingRecord {
             at: Timestamp(7),
             json: "{}".to_owned(),
@@ -313,6 +355,7 @@ mod tests {
         };
         let pending = trail.pending().part("us-east-1").number(7);
         assert_eq!(region_of_pending(&pending).as_deref(), Some("us-east-1"));
+        assert_eq!(number_of_pending(&pending), Some(7));
         let delayed = delayed_key(Timestamp(12), 3);
         assert_eq!(due_of_delayed(&delayed), Some(Timestamp(12)));
     }

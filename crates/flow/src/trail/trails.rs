@@ -8,7 +8,10 @@ use landfall_core::limits;
 use landfall_core::trail::{name, standard};
 use landfall_store::Direction;
 
-use super::model::{Chain, PendingRecord, Trail, TrailStatus, trails_key};
+use super::model::{
+    Chain, Departed, PendingRecord, Trail, TrailStatus, number_of_pending, region_of_pending,
+    trails_key,
+};
 use super::{policy, tags};
 use crate::page::page;
 use crate::tx::{Reader, Tx};
@@ -25,7 +28,6 @@ fn check_served(request: &api::CreateTrailRequest) -> Result<(), ApiError> {
             request.cloud_watch_logs_role_arn.is_some(),
         ),
         ("KmsKeyId", request.kms_key_id.is_some()),
-        ("RecursiveLogging", request.recursive_logging.is_some()),
     ])?;
     refuse_organization(request.is_organization_trail)
 }
@@ -57,6 +59,7 @@ pub fn create(
         logging: false,
         started_at: None,
         stopped_at: None,
+        recursive: request.recursive_logging.unwrap_or(true),
     };
     check_global(&trail)?;
     if tx.has::<Trail>(&trail.key().record())? {
@@ -82,6 +85,7 @@ pub fn create(
         trail_arn: Some(arn),
         log_file_validation_enabled: Some(trail.validation),
         is_organization_trail: Some(false),
+        recursive_logging: Some(trail.recursive),
         ..Default::default()
     })
 }
@@ -104,7 +108,6 @@ pub fn update(
             text(&request.cloud_watch_logs_role_arn),
         ),
         ("KmsKeyId", text(&request.kms_key_id)),
-        ("RecursiveLogging", request.recursive_logging.is_some()),
     ])?;
     refuse_organization(request.is_organization_trail)?;
     let before = at_home(tx, caller, request.name.as_deref())?;
@@ -123,6 +126,7 @@ pub fn update(
     trail.validation = request
         .enable_log_file_validation
         .unwrap_or(trail.validation);
+    trail.recursive = request.recursive_logging.unwrap_or(trail.recursive);
     check_global(&trail)?;
     if trail.multi_region && !before.multi_region {
         check_room(tx, &trail)?;
@@ -142,6 +146,7 @@ pub fn update(
         trail_arn: Some(arn),
         log_file_validation_enabled: Some(trail.validation),
         is_organization_trail: Some(false),
+        recursive_logging: Some(trail.recursive),
         ..Default::default()
     })
 }
@@ -310,6 +315,7 @@ fn shown(trail: Trail) -> api::Trail {
         has_custom_event_selectors: Some(trail.custom),
         has_insight_selectors: Some(false),
         is_organization_trail: Some(false),
+        recursive_logging: Some(trail.recursive),
         ..Default::default()
     }
 }
@@ -400,7 +406,7 @@ pub fn status(
     })
 }
 
-/// `DeleteTrail`: the log files stay; records that wait for one go.
+/// `DeleteTrail`: the log files stay, and records that wait for one still get it.
 pub fn delete(
     tx: &mut Tx<'_>,
     caller: &Caller,
@@ -408,23 +414,42 @@ pub fn delete(
 ) -> Result<(), ApiError> {
     let trail = at_home(tx, caller, request.name.as_deref())?;
     let key = trail.key();
-    let waiting: Vec<_> = tx
-        .list::<PendingRecord>(&key.pending(), Direction::Forward)
-        .map(|entry| entry.map(|(at, _)| at))
-        .collect::<Result<_, _>>()?;
-    for at in &waiting {
-        tx.delete::<PendingRecord>(at);
-    }
-    let chains: Vec<_> = tx
-        .list::<Chain>(&key.chains(), Direction::Forward)
-        .map(|entry| entry.map(|(at, _)| at))
-        .collect::<Result<_, _>>()?;
-    for at in &chains {
-        tx.delete::<Chain>(at);
-    }
     tx.delete::<TrailStatus>(&key.status());
     tx.delete::<Trail>(&key.record());
     crate::keep::tags::clear(tx, &trail.arn());
     tx.caches.trails.forget();
-    Ok(())
+    depart(tx, trail)
+}
+
+/// Sets what a deleted trail has still to deliver apart.
+fn depart(tx: &mut Tx<'_>, trail: Trail) -> Result<(), ApiError> {
+    let key = trail.key();
+    let departed = Departed {
+        trail,
+        number: tx.next_sequence(),
+    };
+    let apart = departed.key();
+    let now = tx.now();
+    tx.caches.trails.wait_for(apart.clone(), now);
+    let waiting: Vec<_> = tx
+        .list::<PendingRecord>(&key.pending(), Direction::Forward)
+        .collect::<Result<_, _>>()?;
+    for (at, record) in waiting {
+        let (region, number) = (region_of_pending(&at), number_of_pending(&at));
+        if let (Some(region), Some(number)) = (region, number) {
+            tx.put(&apart.pending().part(&region).number(number), &record)?;
+            tx.caches.trails.wait_for(apart.clone(), record.at);
+        }
+        tx.delete::<PendingRecord>(&at);
+    }
+    let chains: Vec<_> = tx
+        .list::<Chain>(&key.chains(), Direction::Forward)
+        .collect::<Result<_, _>>()?;
+    for (at, chain) in chains {
+        if let Some(region) = region_of_pending(&at) {
+            tx.put(&apart.chains().part(&region), &chain)?;
+        }
+        tx.delete::<Chain>(&at);
+    }
+    tx.put(&apart.departed(), &departed)
 }

@@ -60,8 +60,13 @@ impl Waiting {
     /// A trail has a record to deliver.
     pub(super) fn wait_for(&mut self, trail: TrailKey, since: Timestamp) {
         let due = since.0 + self.delay_millis() + limits::CLOUDTRAIL_FLUSH_MILLIS;
-        let at = self.due.entry(trail).or_insert(due);
-        *at = due.min(*at);
+        self.wait_until(trail, due);
+    }
+
+    /// A trail has a record of a delivery to deliver: such files follow one another for ever, at the pace of AWS.
+    pub(super) fn wait_for_delivery(&mut self, trail: TrailKey, since: Timestamp) {
+        let due = since.0 + self.delay_millis() + limits::CLOUDTRAIL_RECURSION_MILLIS;
+        self.wait_until(trail, due);
     }
 
     /// A trail has something to deliver at a moment.
@@ -95,6 +100,9 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
         for trail in tx.all::<super::Trail>(&Key::new("trail"))? {
             tx.caches.trails.wait_until(trail.key(), now);
         }
+        for departed in tx.all::<super::Departed>(&Key::new("trail-departed"))? {
+            tx.caches.trails.wait_until(departed.key(), now);
+        }
         tx.caches.trails.is_looked_up = true;
     }
     release(tx)?;
@@ -111,7 +119,9 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     for trail in due {
         tx.caches.trails.due.remove(&trail);
         tx.caches.trails.busy.insert(trail.clone());
-        tx.effect(Effect::DeliverTrail(trail));
+        // What comes from here on is due by itself: records of this very delivery among them.
+        let until = tx.next_sequence();
+        tx.effect(Effect::DeliverTrail(trail, until));
     }
     let waiting = &tx.caches.trails;
     let idle = waiting

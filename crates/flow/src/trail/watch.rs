@@ -4,13 +4,12 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use landfall_core::arn::arn;
 use landfall_core::error::ApiError;
+use landfall_core::trail::record::Facts;
 use landfall_core::trail::{Subject, take, take_data};
 
 use super::call::Call;
 use super::model::Trail;
-use super::record::object_arn;
 use crate::key::Key;
 use crate::tx::{Reader, Tx};
 
@@ -48,8 +47,7 @@ impl Watch {
 
     /// Whether any trail, of whatever account and region, selects a call.
     pub(crate) fn take(&self, call: &Call) -> bool {
-        let caller_arn = arn("iam", "", &call.caller.account, "root");
-        let object_arn = object_arn(&call.target);
+        let (caller_arn, object_arn) = (call.caller.arn(), call.target.object_arn());
         let subject = Subject {
             source: &call.source,
             name: &call.name,
@@ -91,27 +89,17 @@ pub(super) fn live(tx: &mut Tx<'_>) -> Result<Arc<[Trail]>, ApiError> {
     Ok(trails)
 }
 
-/// Where a call belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Account.
-    pub(super) account: String,
-    /// Region.
-    pub(super) region: String,
-    /// Whether the service is one for all regions.
-    pub(super) is_global: bool,
-}
-
 /// Whether a trail takes a call that belongs there.
-pub(super) fn takes(trail: &Trail, place: &Place, subject: &Subject<'_>) -> bool {
-    trail.account == place.account
-        && (trail.multi_region || trail.home == place.region)
-        && (trail.global || !place.is_global)
+pub(super) fn takes(trail: &Trail, facts: &Facts, subject: &Subject<'_>) -> bool {
+    trail.account == facts.account
+        && (trail.multi_region || trail.home == facts.region)
+        && (trail.global || !facts.is_global)
         && take(&trail.selectors, &trail.advanced, subject)
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_core::clock::Timestamp;
     use landfall_core::trail::standard;
 
     use super::*;
@@ -133,6 +121,7 @@ mod tests {
             logging: true,
             started_at: None,
             stopped_at: None,
+            recursive: true,
         };
         let subject = Subject {
             source: "iam.amazonaws.com",
@@ -180,15 +169,20 @@ mod tests {
             ),
         ];
         for (trail, account, region, is_global, expected) in table {
-            let place = Place {
+            let facts = Facts {
+                at: Timestamp(0),
+                id: String::new(),
                 account: account.to_owned(),
                 region: region.to_owned(),
                 is_global,
+                owner: None,
+                caller_arn: String::new(),
+                object_arn: None,
             };
             assert_eq!(
-                takes(&trail, &place, &subject),
+                takes(&trail, &facts, &subject),
                 expected,
-                "{trail:?} {place:?}"
+                "{trail:?} {facts:?}"
             );
         }
     }

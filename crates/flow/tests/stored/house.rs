@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use landfall_core::caller::Caller;
+use landfall_core::caller::{Caller, Identity};
 use landfall_core::clock::{Clock as _, Timestamp};
 use landfall_core::error::ApiError;
 use landfall_flow::deliver::Due;
@@ -35,6 +35,7 @@ pub fn caller() -> Caller {
         access_key_id: "AKIAGOLDEN".to_owned(),
         source_ip: "192.0.2.7".to_owned(),
         user_agent: "golden".to_owned(),
+        identity: Identity::Root,
         ..Caller::service("", "000000000000", "us-east-1", "REQUEST1".to_owned())
     }
 }

@@ -88,6 +88,8 @@ async fn keep_roles(house: &House) {
         "Tags": [{"Key": "team", "Value": "a"}, {"Key": "stage", "Value": "dev"}],
     });
     house.give(roles::create_role, role).await;
+    let session = json!({"RoleArn": arn("iam", "role/jobs/Runner"), "RoleSessionName": "golden"});
+    house.give(roles::assume_role, session).await;
     let inline = json!({"RoleName": "Runner", "PolicyName": "own", "PolicyDocument": NOTHING});
     house.give(roles::put_role_policy, inline).await;
     let policy = json!({"PolicyName": "Reads", "Description": "reads", "PolicyDocument": NOTHING});

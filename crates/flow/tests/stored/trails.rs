@@ -18,7 +18,7 @@ use landfall_flow::trail::{
 use landfall_flow::{Key, Reader as _, Tx};
 use serde_json::{Map, Value, json};
 
-use super::house::{House, caller};
+use super::house::{House, caller, request};
 use super::scenario::{STEP_MILLIS, arn, put, rule};
 
 /// The bucket whose objects are watched.
@@ -55,8 +55,8 @@ pub fn files(house: &House) -> Vec<String> {
     found.entries.into_iter().map(|(key, _)| key).collect()
 }
 
-/// Two files delivered, of which a digest lists one; then a record that waits for a file and an event that waits for
-/// its time.
+/// Two files delivered, of which a digest lists one; then a record that waits for a file, of a trail that is there and of
+/// one that is gone, and an event that waits for its time.
 pub async fn trail(house: &House) {
     make_buckets(house).await;
     make_busy(house).await;
@@ -82,7 +82,25 @@ pub async fn trail(house: &House) {
         json!({"Id": "queue", "Arn": arn("sqs", "letters"), "InputPath": "$.detail.eventName"});
     rule(house, "calls", calls, names).await;
     house.flow.delay_trails(Duration::from_secs(DELAY_SECONDS));
+    make_gone(house).await;
     upload(house, "waiting").await;
+    house.later(STEP_MILLIS);
+    let gone = || request(json!({"Name": "gone"}));
+    house
+        .write(move |tx: &mut Tx<'_>| trails::delete(tx, &caller(), &gone()))
+        .await;
+}
+
+/// A trail that is deleted while a record waits for its file.
+async fn make_gone(house: &House) {
+    let gone = json!({"Name": "gone", "S3BucketName": LOGS, "S3KeyPrefix": "gone"});
+    house.give(trails::create, gone).await;
+    let objects = json!({"Type": "AWS::S3::Object", "Values": ["arn:aws:s3:::watched/"]});
+    let takes = json!({"TrailName": "gone", "EventSelectors": [
+        {"IncludeManagementEvents": false, "DataResources": [objects]},
+    ]});
+    house.give(selectors::put, takes).await;
+    set_logging(house, "gone", true).await;
 }
 
 async fn make_buckets(house: &House) {

@@ -64,6 +64,9 @@ pub enum Error {
     /// No such access key.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
+    /// A session whose time is over.
+    #[error("The security token included in the request is expired")]
+    ExpiredToken,
     /// Signed too long ago or too far ahead.
     #[error("Signature expired: {signed} is not within 15 minutes of {now}")]
     Expired {

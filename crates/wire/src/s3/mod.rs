@@ -28,6 +28,7 @@ mod put;
 mod record;
 mod tagging;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,6 +37,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
+use landfall_core::trail::s3::HOST_ID;
 use landfall_flow::Flow;
 use landfall_flow::land::bucket::{bucket as find_bucket, check_owner};
 use landfall_flow::trail::scope;
@@ -49,9 +51,8 @@ use self::error::{Failed, Slot};
 use self::open::Stripped;
 use self::record::Watched;
 use crate::dispatch::RawHandler;
+use crate::session::{self, Unbelieved};
 
-/// The `x-amz-id-2` of every answer: there is only one host.
-const HOST_ID: &str = "bGFuZGZhbGw=";
 const HOST_ID_HEADER: HeaderName = HeaderName::from_static("x-amz-id-2");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
@@ -60,34 +61,48 @@ pub struct S3Handler {
     flow: Flow,
     service: S3Service,
     is_open: bool,
+    /// Access key ids that were configured.
+    configured: HashSet<String>,
 }
 
 /// Lets in whoever the signature has let in.
-struct Signed(Flow);
+struct Access {
+    flow: Flow,
+    /// Whether nobody has to sign.
+    is_open: bool,
+}
 
 #[async_trait]
-impl S3Access for Signed {
+impl S3Access for Access {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> s3s::S3Result<()> {
-        match cx.credentials() {
-            Some(_) => Ok(()),
-            None => {
-                let operation = cx.s3_op().name().to_owned();
-                if let Some(context) = cx.extensions_mut().get::<Context>() {
-                    context.begin(&self.0, &operation);
-                }
-                Err(s3s::s3_error!(AccessDenied, "Access Denied"))
-            }
+        // Here the operation is known and the body unread: a body that the library refuses is still a call.
+        let operation = cx.s3_op().name().to_owned();
+        if let Some(context) = cx.extensions_mut().get::<Context>() {
+            context.begin(&self.flow, &operation);
+        }
+        match self.is_open || cx.credentials().is_some() {
+            true => Ok(()),
+            false => Err(s3s::s3_error!(AccessDenied, "Access Denied")),
         }
     }
 }
 
-/// The configured keys, with AWS's word for one that is not among them.
+tokio::task_local! {
+    /// Access key id and secret of the session that the request in hand has proved to be of.
+    static SESSION: Option<(String, String)>;
+}
+
+/// The configured keys and the session's, with AWS's word for one that is not among them.
 struct Keys(SimpleAuth);
 
 #[async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> s3s::S3Result<SecretKey> {
-        let secret = self.0.lookup(access_key).cloned();
+        let secret = self.0.lookup(access_key).cloned().or_else(|| {
+            let session = SESSION.try_with(Clone::clone).ok().flatten();
+            let session = session.filter(|(id, _)| id == access_key);
+            session.map(|(_, secret)| secret.into())
+        });
         secret.ok_or_else(|| s3s::S3Error::new(s3s::S3ErrorCode::InvalidAccessKeyId))
     }
 }
@@ -100,19 +115,23 @@ impl S3Handler {
         let mut builder = S3ServiceBuilder::new(adapter);
         builder.set_host(host::Hosts);
         let mut auth = SimpleAuth::new();
-        let mut is_open = true;
+        let mut configured = HashSet::new();
         for (id, secret) in credentials {
-            auth.register(id, secret.into());
-            is_open = false;
+            auth.register(id.clone(), secret.into());
+            configured.insert(id);
         }
-        if !is_open {
-            builder.set_auth(Keys(auth));
-            builder.set_access(Signed(flow.clone()));
-        }
+        let is_open = configured.is_empty();
+        // Without configured keys no signature is left for the library to check: see `open`.
+        builder.set_auth(Keys(auth));
+        builder.set_access(Access {
+            flow: flow.clone(),
+            is_open,
+        });
         Self {
             flow,
             service: builder.build(),
             is_open,
+            configured,
         }
     }
 
@@ -124,8 +143,14 @@ impl S3Handler {
             request_id: caller.request_id.clone(),
         };
         let watched = record::watch(&self.flow, &request);
-        let mut response = match self.prepare(caller, request, watched.clone()) {
-            Ok((request, slot)) => self.run_watched(request, &slot, &failed, watched).await,
+        let session = self.session(&caller, &request);
+        let prepared =
+            session.and_then(|it| Ok((it, self.prepare(caller, request, watched.clone())?)));
+        let mut response = match prepared {
+            Ok((session, (request, slot))) => {
+                let running = self.run_watched(request, &slot, &failed, watched);
+                SESSION.scope(session, running).await
+            }
             Err(e) => failed.answer(&e),
         };
         let headers = response.headers_mut();
@@ -159,6 +184,33 @@ impl S3Handler {
             watched,
         });
         Ok((request, slot))
+    }
+
+    /// The key of the session that a request bears the token of, where signatures are checked.
+    ///
+    /// Errors: `InvalidToken`, `ExpiredToken`.
+    fn session(
+        &self,
+        caller: &Caller,
+        request: &Request<Body>,
+    ) -> Result<Option<(String, String)>, ApiError> {
+        let key = &caller.access_key_id;
+        if self.is_open || !session::is_session(key) || self.configured.contains(key) {
+            return Ok(None);
+        }
+        let (headers, now) = (request.headers(), self.flow.clock().now());
+        let query = request.uri().query().unwrap_or_default();
+        match session::secret(&self.flow, headers, query, key, now) {
+            Ok(secret) => Ok(Some((key.clone(), secret))),
+            Err(Unbelieved::Invalid) => Err(ApiError::client(
+                "InvalidToken",
+                "The provided token is malformed or otherwise invalid.",
+            )),
+            Err(Unbelieved::Expired) => Err(ApiError::client(
+                "ExpiredToken",
+                "The provided token has expired.",
+            )),
+        }
     }
 
     /// `x-amz-expected-bucket-owner` holds for every operation, so it is held against the bucket once, here.

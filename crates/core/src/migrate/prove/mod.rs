@@ -7,11 +7,13 @@ mod generate;
 mod recorded;
 mod shrink;
 mod side;
-mod trail;
+pub(super) mod trail;
 mod upload;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+
+use landfall_pattern::Event;
 
 use crate::template::TemplateError;
 use generate::{Generator, Mentioned};
@@ -155,9 +157,10 @@ pub fn prove(old: &Side, new: &Side, trial: &Trial) -> Proof {
     proof.difference = worst.upload.map(|upload| {
         let buckets: Vec<String> = mentioned.buckets.iter().cloned().collect();
         let upload = arena.smallest(upload, &buckets, trial.strict);
+        let (old, new) = arena.starts(&upload);
         Difference {
-            old: arena.by_old(&upload),
-            new: arena.by_new(&upload),
+            old,
+            new,
             upload,
             count: worst.count,
         }
@@ -179,17 +182,43 @@ struct Arena<'a> {
 }
 
 impl Arena<'_> {
-    fn by_old(&self, upload: &Upload) -> Vec<Start> {
-        self.old.starts(upload, self.place, self.logged_elsewhere)
-    }
-
-    fn by_new(&self, upload: &Upload) -> Vec<Start> {
-        self.new.starts(upload, self.place, self.logged_elsewhere)
+    /// What an upload starts on the old side and on the new one. Each event is made once, for whoever hears of it.
+    fn starts(&self, upload: &Upload) -> (Vec<Start>, Vec<Start>) {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        let mut meet = |text: &str, (by_old, by_new): (bool, bool)| {
+            let Ok(event) = Event::parse(text) else {
+                return;
+            };
+            if by_old {
+                self.old.meet(text, &event, self.place, &mut old);
+            }
+            if by_new {
+                self.new.meet(text, &event, self.place, &mut new);
+            }
+        };
+        for call in upload.calls() {
+            let hears = |side: &Side| self.logged_elsewhere || side.logs(&call, upload);
+            let heard = (hears(self.old), hears(self.new));
+            if heard.0 || heard.1 {
+                meet(&upload.told(&call, self.place), heard);
+            }
+        }
+        let heard = (
+            self.old.sends(&upload.bucket),
+            self.new.sends(&upload.bucket),
+        );
+        let direct = (heard.0 || heard.1).then(|| upload.direct(self.place));
+        if let Some(text) = direct.flatten() {
+            meet(&text, heard);
+        }
+        old.sort();
+        new.sort();
+        (old, new)
     }
 
     /// Holds one upload against both sides and keeps the smallest for which they differ.
     fn hold(&self, upload: &Upload, strict: bool, proof: &mut Proof, worst: &mut Worst) {
-        let (old, new) = (self.by_old(upload), self.by_new(upload));
+        let (old, new) = self.starts(upload);
         let differs = old != new;
         if upload.fails {
             proof.failed_calls += 1;
@@ -223,7 +252,10 @@ impl Arena<'_> {
             fails: false,
             record: None,
         };
-        let differs = |it: &Upload| (strict || !it.fails) && self.by_old(it) != self.by_new(it);
+        let differs = |it: &Upload| {
+            let (old, new) = self.starts(it);
+            (strict || !it.fails) && old != new
+        };
         shrink::shrink(upload, &plain, buckets, differs)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::ProveError;
 use super::trail::Trail;
-use super::upload::{Place, Upload};
+use super::upload::{Call, Place, Upload};
 use crate::migrate::facts::{BUCKET, RULE, TRAIL};
 use crate::task::{TaskOverride, parse_override};
 use crate::template::{
@@ -200,35 +200,22 @@ impl Side {
         self.trails.iter().any(Trail::logs_objects)
     }
 
-    /// Everything that an upload starts.
-    pub(super) fn starts(
-        &self,
-        upload: &Upload,
-        place: &Place,
-        logged_elsewhere: bool,
-    ) -> Vec<Start> {
-        let mut events = Vec::new();
-        for told in upload.told(place) {
-            let is_logged = |it: &Trail| it.logs(&told.event_name, told.is_read, upload);
-            if logged_elsewhere || self.trails.iter().any(is_logged) {
-                events.push(told.event);
-            }
+    /// Whether a trail of this side logs a call.
+    pub(super) fn logs(&self, call: &Call, upload: &Upload) -> bool {
+        let is_logged = |it: &Trail| it.logs(call.name, call.is_read, upload);
+        self.trails.iter().any(is_logged)
+    }
+
+    /// Whether a bucket sends its events. One that the template does not declare is taken to.
+    pub(super) fn sends(&self, bucket: &str) -> bool {
+        self.buckets.get(bucket) != Some(&false)
+    }
+
+    /// What an event starts, beside what others have started.
+    pub(super) fn meet(&self, text: &str, event: &Event, place: &Place, starts: &mut Vec<Start>) {
+        for rule in self.rules.iter().filter(|it| it.pattern.matches(event)) {
+            starts.extend(rule.targets.iter().map(|it| it.start(rule, text, place)));
         }
-        // A bucket that the template does not declare is taken to send its events.
-        if self.buckets.get(&upload.bucket) != Some(&false) {
-            events.extend(upload.direct(place));
-        }
-        let mut starts = Vec::new();
-        for text in &events {
-            let Ok(event) = Event::parse(text) else {
-                continue;
-            };
-            for rule in self.rules.iter().filter(|it| it.pattern.matches(&event)) {
-                starts.extend(rule.targets.iter().map(|it| it.start(rule, text, place)));
-            }
-        }
-        starts.sort();
-        starts
     }
 }
 

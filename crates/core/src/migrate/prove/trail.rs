@@ -96,6 +96,13 @@ impl Trail {
     }
 }
 
+/// Whether a selector, basic or advanced, takes calls of a name.
+pub(crate) fn takes_name(selector: &Value, event_name: &str) -> bool {
+    let fields = advanced(selector);
+    let mut named = fields.iter().filter(|it| it.name == "eventName");
+    named.all(|it| it.holds(event_name))
+}
+
 /// Whether a value of a basic selector covers an object. A bucket's ARN without the slash covers none.
 fn covers(prefix: &str, arn: &str) -> bool {
     let is_all = matches!(prefix, "arn:aws:s3" | "arn:aws:s3:::");

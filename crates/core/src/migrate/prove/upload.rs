@@ -1,12 +1,17 @@
 //! One thing that somebody does to an object, and how both roads tell of it: CloudTrail's records and S3's own event.
 //!
-//! Builds both field for field. Never decides who hears of them.
+//! Both are built by the code that the server runs. Never decides who hears of them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
+use crate::caller::{Caller, Identity};
 use crate::clock::Timestamp;
+use crate::error::ApiError;
 use crate::event::{CreatedReason, DeletedReason, DeletionType, Envelope, S3Event, S3EventKind};
 use crate::migrate::table::{OLD_DETAIL_TYPE, call_named};
+use crate::trail::calls::is_read_only;
+use crate::trail::record::{Facts, Outcome, members};
+use crate::trail::s3::Head;
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,14 +122,15 @@ pub struct Place {
     pub region: String,
 }
 
-/// One record on the bus.
-pub(super) struct Told {
-    pub(super) event_name: String,
+/// One call that an upload makes.
+pub(super) struct Call<'a> {
+    /// `eventName` of its record.
+    pub(super) name: &'a str,
     pub(super) is_read: bool,
-    pub(super) event: String,
 }
 
 const ID: &str = "17793124-05d4-b198-2fde-7ededc63b103";
+const EVENT_ID: &str = "c5b2d4c0-3b1a-4d39-9d0a-2f6a6f0c2f11";
 const REQUEST_ID: &str = "N4N7GDK58NMKJ12R";
 const ETAG: &str = "b1946ac92492d2347c6235b4d2611184";
 const VERSION_ID: &str = "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e";
@@ -133,23 +139,29 @@ const SEQUENCER: &str = "00617F08299329D189";
 const TIME: Timestamp = Timestamp(1_794_441_600_000);
 
 impl Upload {
-    /// What CloudTrail puts on the bus, one event a call.
-    pub(super) fn told(&self, place: &Place) -> Vec<Told> {
+    /// The calls that it makes, in order.
+    pub(super) fn calls(&self) -> Vec<Call<'_>> {
         if let Some(record) = &self.record {
-            let event_name = text(record, "eventName");
-            return vec![Told {
+            let name = record.get("eventName").and_then(Value::as_str);
+            return vec![Call {
+                name: name.unwrap_or_default(),
                 is_read: record.get("readOnly").and_then(Value::as_bool) == Some(true),
-                event: envelope(place, time_of(record), record),
-                event_name,
             }];
         }
-        let calls = self.operation.calls(self.fails);
-        let tell = |name: &&str| Told {
-            event_name: (*name).to_owned(),
-            is_read: self.operation == Operation::GetObject,
-            event: envelope(place, TIME, &self.record_of(name, place)),
+        let call = |name: &&'static str| Call {
+            name,
+            is_read: is_read_only(name),
         };
-        calls.iter().map(tell).collect()
+        let calls = self.operation.calls(self.fails);
+        calls.iter().map(call).collect()
+    }
+
+    /// What CloudTrail puts on the bus for a call.
+    pub(super) fn told(&self, call: &Call<'_>, place: &Place) -> String {
+        match &self.record {
+            Some(record) => envelope(place, time_of(record), record),
+            None => self.tell(call.name, place),
+        }
     }
 
     /// What S3 puts on the bus; nothing for calls that fail or only read.
@@ -209,70 +221,60 @@ impl Upload {
         })
     }
 
-    /// CloudTrail's record of one call, in CloudTrail's order of members.
-    fn record_of(&self, event_name: &str, place: &Place) -> Value {
-        let arn = format!("arn:aws:s3:::{}", self.bucket);
-        let account = &self.account;
-        let mut record = json!({
-            "eventVersion": "1.11",
-            "userIdentity": {
-                "type": "IAMUser",
-                "principalId": "AIDACKCEVSQ6C2EXAMPLE",
-                "arn": format!("arn:aws:iam::{account}:user/uploader"),
-                "accountId": account,
-                "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
-                "userName": "uploader",
-            },
-            "eventTime": TIME.rfc3339_seconds(),
-            "eventSource": "s3.amazonaws.com",
-            "eventName": event_name,
-            "awsRegion": place.region,
-            "sourceIPAddress": self.source_ip,
-            "userAgent": "[aws-cli/2.31.0]",
-            "requestParameters": {
-                "bucketName": self.bucket,
-                "Host": format!("{}.s3.amazonaws.com", self.bucket),
-                "key": self.key,
-            },
-            "responseElements": self.response(),
-            "additionalEventData": {
-                "SignatureVersion": "SigV4",
-                "CipherSuite": "TLS_AES_128_GCM_SHA256",
-                "bytesTransferredIn": if event_name == "PutObject" { self.size } else { 0 },
-                "AuthenticationMethod": "AuthHeader",
-                "x-amz-id-2": "c2FtcGxl",
-                "bytesTransferredOut": 0,
-            },
-            "requestID": REQUEST_ID,
-            "eventID": "c5b2d4c0-3b1a-4d39-9d0a-2f6a6f0c2f11",
-            "readOnly": self.operation == Operation::GetObject,
-            "resources": [
-                {"type": "AWS::S3::Object", "ARN": format!("{arn}/{}", self.key)},
-                {"accountId": place.account, "type": "AWS::S3::Bucket", "ARN": arn},
-            ],
-            "eventType": "AwsApiCall",
-            "managementEvent": false,
-            "recipientAccountId": place.account,
-            "eventCategory": "Data",
-            "tlsDetails": {"tlsVersion": "TLSv1.3"},
-        });
-        if self.fails
-            && let Some(members) = record.as_object_mut()
-        {
-            members.insert("errorCode".to_owned(), json!("AccessDenied"));
-            members.insert("errorMessage".to_owned(), json!("Access Denied"));
-        }
-        record
+    /// The event that tells of one call, built as the server builds it.
+    fn tell(&self, name: &str, place: &Place) -> String {
+        let request = request(name, self.size);
+        let headers: Vec<(&str, &str)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        // The key of a form is in its body.
+        let in_body = name == "PostObject";
+        let head = Head {
+            is_post: request.is_post,
+            bucket: &self.bucket,
+            key: if in_body { "" } else { &self.key },
+            query: &request.query,
+            headers: &headers,
+        };
+        let mut call = head.call(operation_of(name), &self.caller(place));
+        let error = ApiError::with_status("AccessDenied", 403, "Access Denied");
+        let outcome = if self.fails {
+            Outcome::Failed(&error)
+        } else {
+            if in_body {
+                call.name_key(&self.key);
+            }
+            Outcome::Done(self.said(name))
+        };
+        let bucket = (place.account.clone(), place.region.clone());
+        let facts = Facts::of(&call, TIME, EVENT_ID.to_owned(), Some(bucket));
+        let record = Value::Object(members(&call, &facts, outcome)).to_string();
+        let event = facts.envelope(&call, ID.to_owned()).with_detail(&record);
+        event.unwrap_or_default()
     }
 
-    fn response(&self) -> Value {
-        let mut elements = json!({"x-amz-server-side-encryption": "AES256"});
-        if self.versioned
-            && let Some(members) = elements.as_object_mut()
-        {
-            members.insert("x-amz-version-id".to_owned(), json!(VERSION_ID));
+    fn caller(&self, place: &Place) -> Caller {
+        Caller {
+            account: self.account.clone(),
+            region: place.region.clone(),
+            request_id: REQUEST_ID.to_owned(),
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            source_ip: self.source_ip.clone(),
+            user_agent: "aws-cli/2.31.0".to_owned(),
+            identity: Identity::Root,
         }
-        if self.fails { Value::Null } else { elements }
+    }
+
+    /// What the verb says of a success: the version that it made.
+    fn said(&self, name: &str) -> Map<String, Value> {
+        let makes = call_named(name).is_some_and(|it| it.detail_type == "Object Created");
+        let version = (self.versioned && makes).then(|| {
+            let name = "x-amz-version-id".to_owned();
+            (name, Value::from(VERSION_ID))
+        });
+        version.into_iter().collect()
     }
 
     /// A record as an upload; `None` for calls that are not about an object.
@@ -307,6 +309,56 @@ impl Upload {
             record: Some(Box::new(record.clone())),
         })
         .filter(|it| !it.bucket.is_empty() && !it.key.is_empty())
+    }
+}
+
+/// What a client sends for a call, besides bucket and key.
+struct Request {
+    is_post: bool,
+    query: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
+}
+
+const UPLOAD_ID: &str = "VXBsb2FkIElEIGZvciBlbHZpbmcncyBtb3ZpZS5tMnRzIHVwbG9hZA";
+
+fn request(name: &str, size: u64) -> Request {
+    let query: &[(&str, &str)] = match name {
+        "CreateMultipartUpload" => &[("uploads", "")],
+        "UploadPart" => &[("partNumber", "1"), ("uploadId", UPLOAD_ID)],
+        "CompleteMultipartUpload" => &[("uploadId", UPLOAD_ID)],
+        "PutObjectTagging" | "DeleteObjectTagging" => &[("tagging", "")],
+        "PutObjectAcl" => &[("acl", "")],
+        "RestoreObject" => &[("restore", "")],
+        _ => &[],
+    };
+    let own = match name {
+        "CopyObject" => Some(("x-amz-copy-source", "in/original".to_owned())),
+        "PutObjectAcl" => Some(("x-amz-acl", "private".to_owned())),
+        "PutObject" | "PostObject" | "UploadPart" => Some(("content-length", size.to_string())),
+        _ => None,
+    };
+    let both = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Request {
+        is_post: matches!(
+            name,
+            "CreateMultipartUpload" | "CompleteMultipartUpload" | "PostObject" | "RestoreObject"
+        ),
+        query: query.iter().map(both).collect(),
+        headers: [
+            ("host", "s3.amazonaws.com".to_owned()),
+            ("authorization", "AWS4-HMAC-SHA256".to_owned()),
+        ]
+        .into_iter()
+        .chain(own)
+        .collect(),
+    }
+}
+
+/// The API's name of what a record calls so.
+fn operation_of(name: &str) -> &str {
+    match name {
+        "PostObject" => "PutObject",
+        name => name,
     }
 }
 

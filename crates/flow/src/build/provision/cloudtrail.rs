@@ -8,8 +8,8 @@ use landfall_core::trail::name::arn_of;
 use serde_json::{Value, json};
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, already_exists, attributes, gone_is_fine,
-    not_served, request, retag,
+    Built, Existing, Job, Properties, Provisioner, already_exists, attributes, call, gone_is_fine,
+    not_served, plain, request, retag,
 };
 use crate::trail::{selectors, trails};
 use crate::tx::Tx;
@@ -44,7 +44,15 @@ fn create(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
         properties.insert("TagsList".to_owned(), tags.clone());
     }
     let made = request(&api::SERVICE, "CreateTrail", properties)?;
-    trails::create(tx, job.caller, made).map_err(|e| match e.code.as_ref() {
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "CreateTrail",
+        made,
+        trails::create,
+    )
+    .map_err(|e| match e.code.as_ref() {
         "TrailAlreadyExistsException" => already_exists(&name),
         _ => e,
     })?;
@@ -92,7 +100,15 @@ fn put_selectors(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<(), ApiEr
     let mut properties: Properties = chosen.map(|(n, v)| (n.clone(), v.clone())).collect();
     properties.insert("TrailName".to_owned(), name.into());
     let wanted = request(&api::SERVICE, "PutEventSelectors", properties)?;
-    selectors::put(tx, job.caller, wanted).map(|_| ())
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "PutEventSelectors",
+        wanted,
+        selectors::put,
+    )
+    .map(|_| ())
 }
 
 fn switch(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<(), ApiError> {
@@ -101,7 +117,18 @@ fn switch(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<(), ApiError> {
         let message = "#/IsLogging: expected type: Boolean";
         return Err(ApiError::client("InvalidRequest", message));
     };
-    trails::set_logging(tx, job.caller, Some(name), logging)
+    let operation = match logging {
+        true => "StartLogging",
+        false => "StopLogging",
+    };
+    let parameters = json!({"name": name});
+    plain(
+        tx,
+        job.caller,
+        ("cloudtrail", operation),
+        parameters,
+        |tx| trails::set_logging(tx, job.caller, Some(name), logging),
+    )
 }
 
 fn update(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<Built, ApiError> {
@@ -119,12 +146,19 @@ fn update(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<Bui
         properties.entry(property).or_insert(default);
     }
     let wanted = request(&api::SERVICE, "UpdateTrail", properties)?;
-    trails::update(tx, job.caller, wanted)?;
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "UpdateTrail",
+        wanted,
+        trails::update,
+    )?;
     let differs = |name: &&str| job.properties.get(*name) != existing.properties.get(*name);
     if SELECTORS.iter().any(differs) {
         match is_given(job.properties) {
             true => put_selectors(tx, job, &name)?,
-            false => selectors::reset(tx, job.caller, &name)?,
+            false => reset_selectors(tx, job, &name)?,
         }
     }
     switch(tx, job, &name)?;
@@ -133,11 +167,25 @@ fn update(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<Bui
     Ok(built(job.caller, name))
 }
 
+fn reset_selectors(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<(), ApiError> {
+    let parameters = json!({
+        "trailName": name,
+        "eventSelectors": [{"readWriteType": "All", "includeManagementEvents": true}],
+    });
+    let operation = ("cloudtrail", "PutEventSelectors");
+    plain(tx, job.caller, operation, parameters, |tx| {
+        selectors::reset(tx, job.caller, name)
+    })
+}
+
 fn delete(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
     let name = Some(existing.physical_id.to_owned());
-    gone_is_fine(trails::delete(
+    gone_is_fine(call(
         tx,
         caller,
-        &api::DeleteTrailRequest { name },
+        &api::SERVICE,
+        "DeleteTrail",
+        api::DeleteTrailRequest { name },
+        |tx, caller, it| trails::delete(tx, caller, &it),
     ))
 }

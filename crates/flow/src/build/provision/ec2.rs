@@ -6,8 +6,8 @@ use landfall_core::error::ApiError;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, attributes, gone_is_fine, not_served, request,
-    tag_pairs,
+    Built, Existing, Job, Properties, Provisioner, attributes, call, gone_is_fine, not_served,
+    request, tag_pairs,
 };
 use crate::keep::networks;
 use crate::tx::Tx;
@@ -55,7 +55,14 @@ pub fn retag(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<
             tags,
             ..Default::default()
         };
-        networks::delete_tags(tx, job.caller, request)?;
+        call(
+            tx,
+            job.caller,
+            &api::SERVICE,
+            "DeleteTags",
+            request,
+            networks::delete_tags,
+        )?;
     }
     if !new.is_empty() {
         let tags = Some(
@@ -68,7 +75,14 @@ pub fn retag(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<
             tags,
             ..Default::default()
         };
-        networks::create_tags(tx, job.caller, request)?;
+        call(
+            tx,
+            job.caller,
+            &api::SERVICE,
+            "CreateTags",
+            request,
+            networks::create_tags,
+        )?;
     }
     Ok(())
 }
@@ -77,10 +91,13 @@ const VPC_SWITCHES: &[&str] = &["EnableDnsHostnames", "EnableDnsSupport"];
 
 fn create_vpc(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let properties = tagged(job, "vpc", VPC_SWITCHES);
-    let answer = networks::create_vpc(
+    let answer = call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreateVpc",
         request(&api::SERVICE, "CreateVpc", properties)?,
+        networks::create_vpc,
     )?;
     let id = answer.vpc.and_then(|it| it.vpc_id).unwrap_or_default();
     switch_vpc(tx, job, &id, &Properties::new())?;
@@ -103,7 +120,14 @@ fn switch_vpc(tx: &mut Tx<'_>, job: &Job<'_>, id: &str, old: &Properties) -> Res
             ),
         ]);
         let request = request(&api::SERVICE, "ModifyVpcAttribute", properties)?;
-        networks::modify_vpc_attribute(tx, job.caller, request)?;
+        call(
+            tx,
+            job.caller,
+            &api::SERVICE,
+            "ModifyVpcAttribute",
+            request,
+            networks::modify_vpc_attribute,
+        )?;
     }
     Ok(())
 }
@@ -191,7 +215,14 @@ fn delete_vpc(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Resu
         vpc_id,
         ..Default::default()
     };
-    gone_is_fine(networks::delete_vpc(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteVpc",
+        request,
+        networks::delete_vpc,
+    ))
 }
 
 /// Properties of a subnet that are switches after its creation, as EC2 spells them.
@@ -206,10 +237,13 @@ fn create_subnet(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let mut left_out = SUBNET_SWITCHES.to_vec();
     left_out.push(SUBNET_NAMES);
     let properties = tagged(job, "subnet", &left_out);
-    let answer = networks::create_subnet(
+    let answer = call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreateSubnet",
         request(&api::SERVICE, "CreateSubnet", properties)?,
+        networks::create_subnet,
     )?;
     let id = answer
         .subnet
@@ -264,7 +298,14 @@ fn modify_subnet(
         (name.to_owned(), value),
     ]);
     let request = request(&api::SERVICE, "ModifySubnetAttribute", properties)?;
-    networks::modify_subnet_attribute(tx, caller, request)
+    call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "ModifySubnetAttribute",
+        request,
+        networks::modify_subnet_attribute,
+    )
 }
 
 fn built_subnet(tx: &Tx<'_>, caller: &Caller, id: String) -> Result<Built, ApiError> {
@@ -330,5 +371,12 @@ fn delete_subnet(
         subnet_id,
         ..Default::default()
     };
-    gone_is_fine(networks::delete_subnet(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteSubnet",
+        request,
+        networks::delete_subnet,
+    ))
 }

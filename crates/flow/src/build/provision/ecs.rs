@@ -6,7 +6,8 @@ use landfall_core::error::ApiError;
 use serde_json::{Value, json};
 
 use super::{
-    Built, Existing, Job, Provisioner, already_exists, attributes, gone_is_fine, request, retag,
+    Built, Existing, Job, Provisioner, already_exists, attributes, call, gone_is_fine, request,
+    retag,
 };
 use crate::run::{cluster, definition};
 use crate::tx::Tx;
@@ -37,10 +38,13 @@ fn create_cluster(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     }
     let mut properties = job.but(&["ClusterName"]);
     properties.insert("ClusterName".to_owned(), Value::from(name.as_str()));
-    cluster::create(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreateCluster",
         request(&api::SERVICE, "CreateCluster", properties)?,
+        cluster::create,
     )?;
     Ok(built_cluster(job.caller, &name))
 }
@@ -62,7 +66,20 @@ fn update_cluster(
     let made: api::CreateClusterRequest =
         request(&api::SERVICE, "CreateCluster", job.but(&["ClusterName"]))?;
     let (settings, configuration) = (made.settings, made.configuration);
-    cluster::update(tx, job.caller, Some(name), settings, configuration)?;
+    let asked = api::UpdateClusterRequest {
+        cluster: Some(name.to_owned()),
+        settings,
+        configuration,
+        ..Default::default()
+    };
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "UpdateCluster",
+        asked,
+        |tx, caller, it| cluster::update(tx, caller, Some(name), it.settings, it.configuration),
+    )?;
     let providers = api::PutClusterCapacityProvidersRequest {
         cluster: Some(name.to_owned()),
         capacity_providers: made.capacity_providers,
@@ -72,7 +89,14 @@ fn update_cluster(
         .iter()
         .any(|it| job.properties.get(*it) != existing.properties.get(*it))
     {
-        cluster::put_capacity_providers(tx, job.caller, providers)?;
+        call(
+            tx,
+            job.caller,
+            &api::SERVICE,
+            "PutClusterCapacityProviders",
+            providers,
+            cluster::put_capacity_providers,
+        )?;
     }
     retag(
         tx,
@@ -89,10 +113,13 @@ fn delete_cluster(
     existing: &Existing<'_>,
 ) -> Result<(), ApiError> {
     let cluster = Some(existing.physical_id.to_owned());
-    gone_is_fine(cluster::delete(
+    gone_is_fine(call(
         tx,
         caller,
-        &api::DeleteClusterRequest { cluster },
+        &api::SERVICE,
+        "DeleteCluster",
+        api::DeleteClusterRequest { cluster },
+        |tx, caller, it| cluster::delete(tx, caller, &it),
     ))
 }
 
@@ -101,7 +128,14 @@ fn put_providers(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     properties.entry("CapacityProviders").or_insert(json!([]));
     let name = job.required("Cluster")?;
     let request = request(&api::SERVICE, "PutClusterCapacityProviders", properties)?;
-    cluster::put_capacity_providers(tx, job.caller, request)?;
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "PutClusterCapacityProviders",
+        request,
+        cluster::put_capacity_providers,
+    )?;
     Ok(Built {
         physical_id: name,
         ..Default::default()
@@ -122,7 +156,14 @@ fn clear_providers(
         capacity_providers: Some(Vec::new()),
         default_capacity_provider_strategy: Some(Vec::new()),
     };
-    gone_is_fine(cluster::put_capacity_providers(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "PutClusterCapacityProviders",
+        request,
+        cluster::put_capacity_providers,
+    ))
 }
 
 fn register(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
@@ -140,7 +181,14 @@ fn register(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     });
     properties.insert("Family".to_owned(), Value::from(family));
     let request = request(&api::SERVICE, "RegisterTaskDefinition", properties)?;
-    let answer = definition::register(tx, job.caller, request)?;
+    let answer = call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "RegisterTaskDefinition",
+        request,
+        definition::register,
+    )?;
     let arn = answer
         .task_definition
         .and_then(|it| it.task_definition_arn)
@@ -168,5 +216,12 @@ fn deregister(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Resu
     let request = api::DeregisterTaskDefinitionRequest {
         task_definition: Some(existing.physical_id.to_owned()),
     };
-    gone_is_fine(definition::deregister(tx, caller, &request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeregisterTaskDefinition",
+        request,
+        |tx, caller, it| definition::deregister(tx, caller, &it),
+    ))
 }

@@ -6,7 +6,7 @@ use landfall_core::error::ApiError;
 use serde_json::{Value, json};
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, already_exists, attributes, gone_is_fine,
+    Built, Existing, Job, Properties, Provisioner, already_exists, attributes, call, gone_is_fine,
     request, retag,
 };
 use crate::route::bus::{self, BusKey, DEFAULT_BUS};
@@ -54,10 +54,13 @@ fn put_rule(tx: &mut Tx<'_>, job: &Job<'_>, name: String) -> Result<Built, ApiEr
     let bus = BusKey::of(job.caller, job.text("EventBusName").as_deref());
     let mut properties = job.but(&["Targets", "Name"]);
     properties.insert("Name".to_owned(), Value::from(name.as_str()));
-    rules::put(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "PutRule",
         request(&api::SERVICE, "PutRule", properties)?,
+        rules::put,
     )?;
     if let Some(targets) = job.properties.get("Targets").filter(|it| **it != json!([])) {
         let mut properties = Properties::from_iter([
@@ -67,10 +70,13 @@ fn put_rule(tx: &mut Tx<'_>, job: &Job<'_>, name: String) -> Result<Built, ApiEr
         if let Some(bus) = job.properties.get("EventBusName") {
             properties.insert("EventBusName".to_owned(), bus.clone());
         }
-        targets::put(
+        call(
             tx,
             job.caller,
+            &api::SERVICE,
+            "PutTargets",
             request(&api::SERVICE, "PutTargets", properties)?,
+            targets::put,
         )?;
     }
     let arn = bus.rule_arn(&name);
@@ -137,7 +143,15 @@ fn clear_targets(
         ids: Some(ids),
         ..Default::default()
     };
-    targets::remove(tx, caller, request).map(|_| ())
+    call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "RemoveTargets",
+        request,
+        targets::remove,
+    )
+    .map(|_| ())
 }
 
 fn delete_rule(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
@@ -147,16 +161,26 @@ fn delete_rule(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Res
         event_bus_name: bus_name(existing),
         ..Default::default()
     };
-    gone_is_fine(rules::delete(tx, caller, &request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteRule",
+        request,
+        |tx, caller, it| rules::delete(tx, caller, &it),
+    ))
 }
 
 fn create_bus(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let properties = job.but(&["Policy"]);
     let name = job.required("Name")?;
-    bus::create(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreateEventBus",
         request(&api::SERVICE, "CreateEventBus", properties)?,
+        bus::create,
     )?;
     put_bus_policy(tx, job, &name)?;
     Ok(built_bus(job, &name))
@@ -182,16 +206,26 @@ fn put_bus_policy(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<(), ApiE
             ..Default::default()
         },
     };
-    bus::put_permission(tx, job.caller, &request)
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "PutPermission",
+        request,
+        |tx, caller, it| bus::put_permission(tx, caller, &it),
+    )
 }
 
 fn update_bus(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<Built, ApiError> {
     let name = existing.physical_id;
     let properties = job.but(&["Policy", "Tags", "EventSourceName"]);
-    bus::update(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "UpdateEventBus",
         request(&api::SERVICE, "UpdateEventBus", properties)?,
+        bus::update,
     )?;
     if existing.properties.contains_key("Policy") && !job.properties.contains_key("Policy") {
         let request = api::RemovePermissionRequest {
@@ -199,7 +233,14 @@ fn update_bus(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result
             remove_all_permissions: Some(true),
             ..Default::default()
         };
-        bus::remove_permission(tx, job.caller, &request)?;
+        call(
+            tx,
+            job.caller,
+            &api::SERVICE,
+            "RemovePermission",
+            request,
+            |tx, caller, it| bus::remove_permission(tx, caller, &it),
+        )?;
     }
     put_bus_policy(tx, job, name)?;
     retag(
@@ -213,10 +254,13 @@ fn update_bus(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result
 
 fn delete_bus(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
     let name = Some(existing.physical_id.to_owned());
-    gone_is_fine(bus::delete(
+    gone_is_fine(call(
         tx,
         caller,
-        &api::DeleteEventBusRequest { name },
+        &api::SERVICE,
+        "DeleteEventBus",
+        api::DeleteEventBusRequest { name },
+        |tx, caller, it| bus::delete(tx, caller, &it),
     ))
 }
 
@@ -247,10 +291,13 @@ fn put_statement(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<(), ApiError> {
         ]);
         properties.insert("Policy".to_owned(), Value::from(policy.to_string()));
     }
-    bus::put_permission(
+    call(
         tx,
         job.caller,
-        &request(&api::SERVICE, "PutPermission", properties)?,
+        &api::SERVICE,
+        "PutPermission",
+        request(&api::SERVICE, "PutPermission", properties)?,
+        |tx, caller, it| bus::put_permission(tx, caller, &it),
     )
 }
 
@@ -280,5 +327,12 @@ fn delete_policy(
         statement_id: sid.map(str::to_owned),
         ..Default::default()
     };
-    gone_is_fine(bus::remove_permission(tx, caller, &request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "RemovePermission",
+        request,
+        |tx, caller, it| bus::remove_permission(tx, caller, &it),
+    ))
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::ec2::{retag, tagged};
 use super::{
-    Built, Existing, Job, Properties, Provisioner, attributes, gone_is_fine, not_served, request,
+    Built, Existing, Job, Properties, Provisioner, attributes, call, gone_is_fine, not_served,
+    request,
 };
 use crate::keep::networks;
 use crate::tx::Tx;
@@ -65,12 +66,27 @@ impl Way {
         let rules = match self {
             Self::In => {
                 let request = request(service, "AuthorizeSecurityGroupIngress", properties)?;
-                networks::authorize_security_group_ingress(tx, caller, request)?
-                    .security_group_rules
+                call(
+                    tx,
+                    caller,
+                    &api::SERVICE,
+                    "AuthorizeSecurityGroupIngress",
+                    request,
+                    networks::authorize_security_group_ingress,
+                )?
+                .security_group_rules
             }
             Self::Out => {
                 let request = request(service, "AuthorizeSecurityGroupEgress", properties)?;
-                networks::authorize_security_group_egress(tx, caller, request)?.security_group_rules
+                call(
+                    tx,
+                    caller,
+                    &api::SERVICE,
+                    "AuthorizeSecurityGroupEgress",
+                    request,
+                    networks::authorize_security_group_egress,
+                )?
+                .security_group_rules
             }
         };
         Ok(rules
@@ -89,11 +105,25 @@ impl Way {
         match self {
             Self::In => {
                 let request = request(service, "RevokeSecurityGroupIngress", properties)?;
-                gone_is_fine(networks::revoke_security_group_ingress(tx, caller, request))
+                gone_is_fine(call(
+                    tx,
+                    caller,
+                    &api::SERVICE,
+                    "RevokeSecurityGroupIngress",
+                    request,
+                    networks::revoke_security_group_ingress,
+                ))
             }
             Self::Out => {
                 let request = request(service, "RevokeSecurityGroupEgress", properties)?;
-                gone_is_fine(networks::revoke_security_group_egress(tx, caller, request))
+                gone_is_fine(call(
+                    tx,
+                    caller,
+                    &api::SERVICE,
+                    "RevokeSecurityGroupEgress",
+                    request,
+                    networks::revoke_security_group_egress,
+                ))
             }
         }
     }
@@ -178,7 +208,14 @@ fn create(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
         Value::from(job.name(tx, "GroupName", 255)),
     );
     let request = request(&api::SERVICE, "CreateSecurityGroup", properties)?;
-    let answer = networks::create_security_group(tx, job.caller, request)?;
+    let answer = call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "CreateSecurityGroup",
+        request,
+        networks::create_security_group,
+    )?;
     let id = answer.group_id.unwrap_or_default();
     settle(tx, job, &id, Way::In, &[])?;
     // A new group lets everything out.
@@ -221,7 +258,14 @@ fn delete(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(
         group_id,
         ..Default::default()
     };
-    gone_is_fine(networks::delete_security_group(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteSecurityGroup",
+        request,
+        networks::delete_security_group,
+    ))
 }
 
 /// The group that a rule is of, under the name that EC2 asks for, and the rule itself.

@@ -7,8 +7,8 @@ use landfall_core::template::as_string_loose;
 use serde_json::Value;
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, attributes, document, gone_is_fine, not_served,
-    refuse_changes, request, retag, texts,
+    Built, Existing, Job, Properties, Provisioner, attributes, call, document, gone_is_fine,
+    not_served, refuse_changes, request, retag, texts,
 };
 use crate::keep::roles;
 use crate::tx::Tx;
@@ -36,10 +36,13 @@ fn create_role(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let name = job.name(tx, "RoleName", 64);
     let mut properties = job.but(&["RoleName", "Policies", "ManagedPolicyArns"]);
     properties.insert("RoleName".to_owned(), Value::from(name.as_str()));
-    let answer = roles::create_role(
+    let answer = call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreateRole",
         request(&api::SERVICE, "CreateRole", properties)?,
+        roles::create_role,
     )?;
     add_policies(tx, job, &name)?;
     Ok(built_role(name, answer.role.unwrap_or_default()))
@@ -89,15 +92,25 @@ fn put_inline(
         ("PolicyDocument", document),
     ];
     let request = request(&api::SERVICE, "PutRolePolicy", attributes(properties))?;
-    roles::put_role_policy(tx, caller, request)
+    call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "PutRolePolicy",
+        request,
+        roles::put_role_policy,
+    )
 }
 
 fn attach(tx: &mut Tx<'_>, caller: &Caller, role: &str, arn: &str) -> Result<(), ApiError> {
     let properties = attributes([("RoleName", role), ("PolicyArn", arn)]);
-    roles::attach_role_policy(
+    call(
         tx,
         caller,
+        &api::SERVICE,
+        "AttachRolePolicy",
         request(&api::SERVICE, "AttachRolePolicy", properties)?,
+        roles::attach_role_policy,
     )
 }
 
@@ -106,7 +119,14 @@ fn detach(tx: &mut Tx<'_>, caller: &Caller, role: &str, arn: &str) -> Result<(),
         role_name: Some(role.to_owned()),
         policy_arn: Some(arn.to_owned()),
     };
-    gone_is_fine(roles::detach_role_policy(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DetachRolePolicy",
+        request,
+        roles::detach_role_policy,
+    ))
 }
 
 fn drop_inline(tx: &mut Tx<'_>, caller: &Caller, role: &str, name: &str) -> Result<(), ApiError> {
@@ -114,7 +134,14 @@ fn drop_inline(tx: &mut Tx<'_>, caller: &Caller, role: &str, name: &str) -> Resu
         role_name: Some(role.to_owned()),
         policy_name: Some(name.to_owned()),
     };
-    gone_is_fine(roles::delete_role_policy(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteRolePolicy",
+        request,
+        roles::delete_role_policy,
+    ))
 }
 
 fn drop_policies(
@@ -137,7 +164,14 @@ fn update_role(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Resul
     let trust = document(job.properties.get("AssumeRolePolicyDocument")).unwrap_or_default();
     let properties = attributes([("RoleName", &name), ("PolicyDocument", &trust)]);
     let request_trust = request(&api::SERVICE, "UpdateAssumeRolePolicy", properties)?;
-    roles::update_assume_role_policy(tx, job.caller, request_trust)?;
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "UpdateAssumeRolePolicy",
+        request_trust,
+        roles::update_assume_role_policy,
+    )?;
     let keep = ["Description", "MaxSessionDuration"];
     let mut properties = job.but(&[]);
     properties.retain(|name, _| keep.contains(&name.as_str()));
@@ -146,10 +180,13 @@ fn update_role(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Resul
         .entry("MaxSessionDuration")
         .or_insert(Value::from(3600));
     properties.insert("RoleName".to_owned(), Value::from(name.as_str()));
-    roles::update_role(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "UpdateRole",
         request(&api::SERVICE, "UpdateRole", properties)?,
+        roles::update_role,
     )?;
     drop_policies(tx, job.caller, existing)?;
     add_policies(tx, job, &name)?;
@@ -171,10 +208,13 @@ fn update_role(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Resul
 fn delete_role(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
     drop_policies(tx, caller, existing)?;
     let role_name = Some(existing.physical_id.to_owned());
-    gone_is_fine(roles::delete_role(
+    gone_is_fine(call(
         tx,
         caller,
+        &api::SERVICE,
+        "DeleteRole",
         api::DeleteRoleRequest { role_name },
+        roles::delete_role,
     ))
 }
 
@@ -230,10 +270,13 @@ fn make_managed(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<Built, Api
     refuse_users(job.properties)?;
     let mut properties = job.but(&["ManagedPolicyName", "Roles", "Users", "Groups"]);
     properties.insert("PolicyName".to_owned(), Value::from(name));
-    let answer = roles::create_policy(
+    let answer = call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreatePolicy",
         request(&api::SERVICE, "CreatePolicy", properties)?,
+        roles::create_policy,
     )?;
     let policy = answer.policy.unwrap_or_default();
     let (arn, id) = (
@@ -321,9 +364,12 @@ fn delete_managed(
         detach(tx, caller, &role, arn)?;
     }
     let policy_arn = Some(arn.to_owned());
-    gone_is_fine(roles::delete_policy(
+    gone_is_fine(call(
         tx,
         caller,
+        &api::SERVICE,
+        "DeletePolicy",
         api::DeletePolicyRequest { policy_arn },
+        roles::delete_policy,
     ))
 }

@@ -8,7 +8,8 @@ use landfall_core::template::as_i64_loose;
 use serde_json::Value;
 
 use super::{
-    Built, Existing, Job, Provisioner, attributes, gone_is_fine, refuse_changes, request, retag,
+    Built, Existing, Job, Provisioner, attributes, call, gone_is_fine, refuse_changes, request,
+    retag,
 };
 use crate::keep::logs;
 use crate::tx::Tx;
@@ -30,12 +31,17 @@ fn create_group(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let name = job.name(tx, "LogGroupName", 512);
     let mut properties = job.but(&["LogGroupName", "RetentionInDays"]);
     properties.insert("LogGroupName".to_owned(), Value::from(name.as_str()));
-    logs::create_group(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "CreateLogGroup",
         request(&api::SERVICE, "CreateLogGroup", properties)?,
+        logs::create_group,
     )?;
-    set_retention(tx, job, &name)?;
+    if job.properties.contains_key("RetentionInDays") {
+        set_retention(tx, job, &name)?;
+    }
     Ok(built_group(job.caller, name))
 }
 
@@ -60,14 +66,28 @@ fn set_retention(tx: &mut Tx<'_>, job: &Job<'_>, name: &str) -> Result<(), ApiEr
     let log_group_name = Some(name.to_owned());
     let Some(days) = job.properties.get("RetentionInDays") else {
         let request = api::DeleteRetentionPolicyRequest { log_group_name };
-        return logs::delete_retention(tx, job.caller, &request);
+        return call(
+            tx,
+            job.caller,
+            &api::SERVICE,
+            "DeleteRetentionPolicy",
+            request,
+            |tx, caller, it| logs::delete_retention(tx, caller, &it),
+        );
     };
     let retention_in_days = as_i64_loose(days).and_then(|days| i32::try_from(days).ok());
     let request = api::PutRetentionPolicyRequest {
         log_group_name,
         retention_in_days,
     };
-    logs::put_retention(tx, job.caller, &request)
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "PutRetentionPolicy",
+        request,
+        |tx, caller, it| logs::put_retention(tx, caller, &it),
+    )
 }
 
 fn update_group(
@@ -85,17 +105,27 @@ fn update_group(
 
 fn delete_group(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
     let log_group_name = Some(existing.physical_id.to_owned());
-    gone_is_fine(logs::delete_group(
+    gone_is_fine(call(
         tx,
         caller,
-        &api::DeleteLogGroupRequest { log_group_name },
+        &api::SERVICE,
+        "DeleteLogGroup",
+        api::DeleteLogGroupRequest { log_group_name },
+        |tx, caller, it| logs::delete_group(tx, caller, &it),
     ))
 }
 
 fn put_policy(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let name = job.required("PolicyName")?;
     let request = request(&api::SERVICE, "PutResourcePolicy", job.but(&[]))?;
-    logs::put_resource_policy(tx, job.caller, request)?;
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "PutResourcePolicy",
+        request,
+        logs::put_resource_policy,
+    )?;
     Ok(Built {
         physical_id: name,
         ..Default::default()
@@ -116,5 +146,12 @@ fn delete_policy(
         policy_name,
         ..Default::default()
     };
-    gone_is_fine(logs::delete_resource_policy(tx, caller, &request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteResourcePolicy",
+        request,
+        |tx, caller, it| logs::delete_resource_policy(tx, caller, &it),
+    ))
 }

@@ -16,13 +16,15 @@ mod sqs;
 mod ssm;
 
 use landfall_core::api::model::ServiceModel;
+use landfall_core::arn::Arn;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 use landfall_core::template::as_string_loose;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::shape;
+use crate::trail::own::{call, plain};
 use crate::tx::Tx;
 
 /// Properties by name.
@@ -224,10 +226,35 @@ fn retag(tx: &mut Tx<'_>, arn: &str, old: &Properties, job: &Job<'_>) -> Result<
         .map(|(key, _)| key)
         .filter(|key| !new.iter().any(|(other, _)| other == key))
         .collect();
+    let (service, add, remove) = tagging(arn);
     if !gone.is_empty() {
-        crate::keep::tags::remove(tx, arn, &gone)?;
+        let parameters = json!({"resourceArn": arn, "tagKeys": gone});
+        plain(tx, job.caller, (service, remove), parameters, |tx| {
+            crate::keep::tags::remove(tx, arn, &gone)
+        })?;
     }
-    crate::keep::tags::add(tx, arn, new)
+    if new.is_empty() {
+        return Ok(());
+    }
+    let tag = |(key, value): &(String, String)| json!({"key": key, "value": value});
+    let tags: Vec<Value> = new.iter().map(tag).collect();
+    let parameters = json!({"resourceArn": arn, "tags": tags});
+    plain(tx, job.caller, (service, add), parameters, |tx| {
+        crate::keep::tags::add(tx, arn, new)
+    })
+}
+
+/// The service of an ARN and its calls that add and remove tags.
+fn tagging(arn: &str) -> (&str, &'static str, &'static str) {
+    let service = Arn::parse(arn).map_or("", |it| it.service);
+    let (add, remove) = match service {
+        "cloudtrail" => ("AddTags", "RemoveTags"),
+        "iam" => ("TagRole", "UntagRole"),
+        "sqs" => ("TagQueue", "UntagQueue"),
+        "ssm" => ("AddTagsToResource", "RemoveTagsFromResource"),
+        _ => ("TagResource", "UntagResource"),
+    };
+    (service, add, remove)
 }
 
 /// A request of the API made of properties.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::ec2::{retag, tagged};
 use super::{
-    Built, Existing, Job, Properties, Provisioner, attributes, gone_is_fine, not_served, request,
+    Built, Existing, Job, Properties, Provisioner, attributes, call, gone_is_fine, not_served,
+    request,
 };
 use crate::keep::networks;
 use crate::tx::Tx;
@@ -53,7 +54,14 @@ fn text(properties: &Properties, name: &str) -> Option<String> {
 fn create_gateway(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let properties = tagged(job, "internet-gateway", &[]);
     let request = request(&api::SERVICE, "CreateInternetGateway", properties)?;
-    let answer = networks::create_internet_gateway(tx, job.caller, request)?;
+    let answer = call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "CreateInternetGateway",
+        request,
+        networks::create_internet_gateway,
+    )?;
     let id = answer
         .internet_gateway
         .and_then(|it| it.internet_gateway_id);
@@ -89,7 +97,14 @@ fn delete_gateway(
         internet_gateway_id,
         ..Default::default()
     };
-    gone_is_fine(networks::delete_internet_gateway(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteInternetGateway",
+        request,
+        networks::delete_internet_gateway,
+    ))
 }
 
 fn attach(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
@@ -99,7 +114,14 @@ fn attach(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
         ));
     }
     let request = request(&api::SERVICE, "AttachInternetGateway", job.but(&[]))?;
-    networks::attach_internet_gateway(tx, job.caller, request)?;
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "AttachInternetGateway",
+        request,
+        networks::attach_internet_gateway,
+    )?;
     let physical_id = format!("IGW|{}", job.required("VpcId")?);
     Ok(Built {
         physical_id,
@@ -118,7 +140,14 @@ fn detach(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(
         vpc_id: text(existing.properties, "VpcId"),
         ..Default::default()
     };
-    match networks::detach_internet_gateway(tx, caller, request) {
+    match call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DetachInternetGateway",
+        request,
+        networks::detach_internet_gateway,
+    ) {
         Err(error) if error.code == "Gateway.NotAttached" => Ok(()),
         other => gone_is_fine(other),
     }
@@ -127,7 +156,14 @@ fn detach(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(
 fn create_table(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let properties = tagged(job, "route-table", &[]);
     let request = request(&api::SERVICE, "CreateRouteTable", properties)?;
-    let answer = networks::create_route_table(tx, job.caller, request)?;
+    let answer = call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "CreateRouteTable",
+        request,
+        networks::create_route_table,
+    )?;
     let id = answer.route_table.and_then(|it| it.route_table_id);
     Ok(known_as(id.unwrap_or_default(), "RouteTableId"))
 }
@@ -147,12 +183,26 @@ fn delete_table(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Re
         route_table_id,
         ..Default::default()
     };
-    gone_is_fine(networks::delete_route_table(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteRouteTable",
+        request,
+        networks::delete_route_table,
+    ))
 }
 
 fn create_route(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let request: api::CreateRouteRequest = request(&api::SERVICE, "CreateRoute", job.but(&[]))?;
-    networks::create_route(tx, job.caller, request)?;
+    call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "CreateRoute",
+        request,
+        networks::create_route,
+    )?;
     let block = [
         "DestinationCidrBlock",
         "DestinationIpv6CidrBlock",
@@ -185,12 +235,26 @@ fn delete_route(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Re
         destination_prefix_list_id: text(existing.properties, "DestinationPrefixListId"),
         ..Default::default()
     };
-    gone_is_fine(networks::delete_route(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DeleteRoute",
+        request,
+        networks::delete_route,
+    ))
 }
 
 fn associate(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     let request = request(&api::SERVICE, "AssociateRouteTable", job.but(&[]))?;
-    let answer = networks::associate_route_table(tx, job.caller, request)?;
+    let answer = call(
+        tx,
+        job.caller,
+        &api::SERVICE,
+        "AssociateRouteTable",
+        request,
+        networks::associate_route_table,
+    )?;
     Ok(known_as(answer.association_id.unwrap_or_default(), "Id"))
 }
 
@@ -205,5 +269,12 @@ fn disassociate(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Re
         association_id,
         ..Default::default()
     };
-    gone_is_fine(networks::disassociate_route_table(tx, caller, request))
+    gone_is_fine(call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "DisassociateRouteTable",
+        request,
+        networks::disassociate_route_table,
+    ))
 }

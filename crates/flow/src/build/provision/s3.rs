@@ -12,6 +12,7 @@ use super::{
 use crate::land::bucket;
 use crate::land::config::{Encryption, Ownership, Policy, PublicAccessBlock, Tagging};
 use crate::land::model::Versioning;
+use crate::trail::own::{self, S3Call};
 use crate::tx::Tx;
 
 /// `AWS::S3::Bucket`.
@@ -46,7 +47,9 @@ fn create(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
     if bucket::bucket(tx, &name).is_ok() {
         return Err(already_exists(&name));
     }
-    bucket::create_bucket(tx, job.caller, &name, &job.caller.region)?;
+    asked(tx, job.caller, ("CreateBucket", ""), &name, |tx| {
+        bucket::create_bucket(tx, job.caller, &name, &job.caller.region)
+    })?;
     configure(tx, job, &name, &Properties::new())?;
     Ok(built(job.caller, name))
 }
@@ -56,8 +59,27 @@ fn update(tx: &mut Tx<'_>, job: &Job<'_>, existing: &Existing<'_>) -> Result<Bui
     Ok(built(job.caller, existing.physical_id.to_owned()))
 }
 
-fn delete(tx: &mut Tx<'_>, _: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
-    gone_is_fine(bucket::delete_bucket(tx, existing.physical_id))
+fn delete(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
+    let name = existing.physical_id;
+    let delete = |tx: &mut Tx<'_>| bucket::delete_bucket(tx, name);
+    gone_is_fine(asked(tx, caller, ("DeleteBucket", ""), name, delete))
+}
+
+/// A call on a bucket: the operation and the parameter of its query.
+fn asked<A>(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    (operation, query): (&str, &str),
+    bucket: &str,
+    verb: impl FnOnce(&mut Tx<'_>) -> Result<A, ApiError>,
+) -> Result<A, ApiError> {
+    let asked = S3Call {
+        operation,
+        bucket,
+        query,
+        ..S3Call::default()
+    };
+    own::s3(tx, caller, asked, verb)
 }
 
 fn built(caller: &Caller, name: String) -> Built {
@@ -96,19 +118,15 @@ fn configure(tx: &mut Tx<'_>, job: &Job<'_>, name: &str, old: &Properties) -> Re
             "The property {foreign} of AWS::S3::Bucket"
         )));
     }
-    let steps: [(&str, Configure); 6] = [
-        ("VersioningConfiguration", versioning),
-        ("NotificationConfiguration", notification),
-        ("Tags", tags),
-        ("BucketEncryption", encryption),
-        ("PublicAccessBlockConfiguration", public_access),
-        ("OwnershipControls", ownership),
-    ];
-    for (property, step) in steps {
+    for (property, step, put, delete, query) in STEPS {
         let new = job.properties.get(property);
-        if new != old.get(property) {
-            step(tx, name, new)?;
+        if new == old.get(property) {
+            continue;
         }
+        let operation = if new.is_some() { put } else { delete };
+        asked(tx, job.caller, (operation, query), name, |tx| {
+            step(tx, name, new)
+        })?;
     }
     match job.text("AccessControl").as_deref() {
         None | Some("Private") => Ok(()),
@@ -117,6 +135,52 @@ fn configure(tx: &mut Tx<'_>, job: &Job<'_>, name: &str, old: &Properties) -> Re
 }
 
 type Configure = fn(&mut Tx<'_>, &str, Option<&Value>) -> Result<(), ApiError>;
+
+/// Each configuration: its property, what changes it, the calls that put and delete it, and their query.
+const STEPS: [(&str, Configure, &str, &str, &str); 6] = [
+    (
+        "VersioningConfiguration",
+        versioning,
+        "PutBucketVersioning",
+        "PutBucketVersioning",
+        "versioning",
+    ),
+    (
+        "NotificationConfiguration",
+        notification,
+        "PutBucketNotificationConfiguration",
+        "PutBucketNotificationConfiguration",
+        "notification",
+    ),
+    (
+        "Tags",
+        tags,
+        "PutBucketTagging",
+        "DeleteBucketTagging",
+        "tagging",
+    ),
+    (
+        "BucketEncryption",
+        encryption,
+        "PutBucketEncryption",
+        "DeleteBucketEncryption",
+        "encryption",
+    ),
+    (
+        "PublicAccessBlockConfiguration",
+        public_access,
+        "PutPublicAccessBlock",
+        "DeletePublicAccessBlock",
+        "publicAccessBlock",
+    ),
+    (
+        "OwnershipControls",
+        ownership,
+        "PutBucketOwnershipControls",
+        "DeleteBucketOwnershipControls",
+        "ownershipControls",
+    ),
+];
 
 fn only(value: &Value, names: &[&str], of: &str) -> Result<(), ApiError> {
     let entries = value.as_object().into_iter().flatten();
@@ -241,15 +305,25 @@ fn change_policy(
 
 fn put_policy(tx: &mut Tx<'_>, job: &Job<'_>, name: String) -> Result<Built, ApiError> {
     let text = document(job.properties.get("PolicyDocument")).unwrap_or_default();
-    bucket::put_config(tx, &name, &Policy::parse(text)?)?;
+    let policy = Policy::parse(text)?;
+    asked(tx, job.caller, ("PutBucketPolicy", "policy"), &name, |tx| {
+        bucket::put_config(tx, &name, &policy)
+    })?;
     Ok(Built {
         physical_id: name,
         attributes: Properties::new(),
     })
 }
 
-fn delete_policy(tx: &mut Tx<'_>, _: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
-    gone_is_fine(bucket::delete_config::<Policy>(tx, existing.physical_id))
+fn delete_policy(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    existing: &Existing<'_>,
+) -> Result<(), ApiError> {
+    let name = existing.physical_id;
+    let delete = |tx: &mut Tx<'_>| bucket::delete_config::<Policy>(tx, name);
+    let operation = ("DeleteBucketPolicy", "policy");
+    gone_is_fine(asked(tx, caller, operation, name, delete))
 }
 
 fn ownership(tx: &mut Tx<'_>, name: &str, wanted: Option<&Value>) -> Result<(), ApiError> {

@@ -8,7 +8,7 @@ use landfall_core::error::ApiError;
 use serde_json::Value;
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, already_exists, attributes, document,
+    Built, Existing, Job, Properties, Provisioner, already_exists, attributes, call, document,
     gone_is_fine, retag, texts,
 };
 use crate::keep::queues;
@@ -58,7 +58,10 @@ fn create(tx: &mut Tx<'_>, job: &Job<'_>) -> Result<Built, ApiError> {
         attributes: Some(queue_attributes(job.properties)),
         tags: Some(job.tags().into_iter().collect()),
     };
-    let url = queues::create(tx, caller, job.endpoint, request)?
+    let create = |tx: &mut Tx<'_>, caller: &Caller, request| {
+        queues::create(tx, caller, job.endpoint, request)
+    };
+    let url = call(tx, caller, &api::SERVICE, "CreateQueue", request, create)?
         .queue_url
         .unwrap_or_default();
     built(tx, caller, url)
@@ -110,15 +113,25 @@ fn set_attributes(
         queue_url: Some(url.to_owned()),
         attributes: Some(attributes),
     };
-    queues::set_attributes(tx, caller, request)
+    call(
+        tx,
+        caller,
+        &api::SERVICE,
+        "SetQueueAttributes",
+        request,
+        queues::set_attributes,
+    )
 }
 
 fn delete(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
     let queue_url = Some(existing.physical_id.to_owned());
-    gone_is_fine(queues::delete(
+    gone_is_fine(call(
         tx,
         caller,
-        &api::DeleteQueueRequest { queue_url },
+        &api::SERVICE,
+        "DeleteQueue",
+        api::DeleteQueueRequest { queue_url },
+        |tx, caller, it| queues::delete(tx, caller, &it),
     ))
 }
 

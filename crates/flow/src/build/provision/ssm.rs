@@ -7,7 +7,7 @@ use landfall_core::error::ApiError;
 use serde_json::Value;
 
 use super::{
-    Built, Existing, Job, Properties, Provisioner, attributes, gone_is_fine, request, retag,
+    Built, Existing, Job, Properties, Provisioner, attributes, call, gone_is_fine, request, retag,
 };
 use crate::keep::parameters;
 use crate::tx::Tx;
@@ -49,10 +49,13 @@ fn put(
 ) -> Result<Built, ApiError> {
     properties.insert("Name".to_owned(), Value::from(name.as_str()));
     properties.insert("Overwrite".to_owned(), Value::from(overwrite));
-    parameters::put(
+    call(
         tx,
         job.caller,
+        &api::SERVICE,
+        "PutParameter",
         request(&api::SERVICE, "PutParameter", properties)?,
+        parameters::put,
     )?;
     let (kind, value) = (job.required("Type")?, job.required("Value")?);
     Ok(Built {
@@ -63,9 +66,12 @@ fn put(
 
 fn delete(tx: &mut Tx<'_>, caller: &Caller, existing: &Existing<'_>) -> Result<(), ApiError> {
     let name = Some(existing.physical_id.to_owned());
-    gone_is_fine(parameters::delete(
+    gone_is_fine(call(
         tx,
         caller,
-        &api::DeleteParameterRequest { name },
+        &api::SERVICE,
+        "DeleteParameter",
+        api::DeleteParameterRequest { name },
+        |tx, caller, it| parameters::delete(tx, caller, &it),
     ))
 }

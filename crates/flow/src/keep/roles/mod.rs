@@ -7,9 +7,10 @@ mod inline;
 mod paging;
 mod policy;
 mod role;
-mod sessions;
+pub(crate) mod sessions;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 pub use attached::{attach_role_policy, detach_role_policy, list_attached_role_policies};
 pub use inline::{delete_role_policy, get_role_policy, list_role_policies, put_role_policy};

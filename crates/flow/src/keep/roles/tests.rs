@@ -377,6 +377,31 @@ async fn a_session_belongs_to_the_account_of_its_role() {
         answer.assumed_role_user.unwrap().arn.as_deref(),
         Some("arn:aws:sts::210987654321:assumed-role/deploy/me")
     );
+    let told = credentials.session_token.unwrap();
+    let session = token::read(&flow.view(), &told).unwrap().unwrap();
+    assert_eq!(session.access_key_id, key);
+    assert!(!session.has_expired(Timestamp(1_700_000_899_999)));
+    assert!(session.has_expired(Timestamp(1_700_000_900_000)));
+    let secret = token::secret(&flow.view(), &key).unwrap();
+    assert_eq!(secret, credentials.secret_access_key);
+    let acting = Caller {
+        identity: session.identity,
+        ..caller()
+    };
+    let who = get_caller_identity(&flow.view(), &acting, Default::default()).unwrap();
+    assert_eq!(
+        (who.arn.as_deref(), who.account.as_deref()),
+        (
+            Some("arn:aws:sts::210987654321:assumed-role/deploy/me"),
+            Some("210987654321")
+        )
+    );
+    let mut forged = told.into_bytes();
+    let last = forged.len() - 8;
+    forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+    let forged = String::from_utf8(forged).unwrap();
+    assert_eq!(token::read(&flow.view(), &forged).unwrap(), None);
+    assert_eq!(token::read(&flow.view(), "").unwrap(), None);
     let wrong = assume("arn:aws:iam::210987654321:user/x");
     let result = write(&flow, |tx, caller| assume_role(tx, caller, wrong)).await;
     assert_eq!(refusal(result).1, "ValidationError");

@@ -103,6 +103,10 @@ class Server:
         aws = str(beside) if beside.exists() else shutil.which("aws")
         return self._run([aws, *arguments], check, stdin)
 
+    def aws2(self, *arguments):
+        """Runs version 2 of the AWS CLI: Debian's, which is too old to know AWS_ENDPOINT_URL."""
+        return self._run(["/usr/bin/aws", "--endpoint-url", self.endpoint, *arguments], True, None)
+
     def landfall(self, *arguments, check=True):
         """Runs the landfall command against this server."""
         return self._run([self.command, *arguments], check, None)

@@ -78,9 +78,10 @@ def test_2_only_the_marker_starts_a_container_and_it_gets_the_key(stacks):
     assert environment["OBJECT_KEY"] == MARKER.encode()
     assert environment["BUCKET"] == b"sample-bucket"
     assert environment["CSV_NAME"] == b"data.csv"
-    # `logs tail` is a command of version 2 of the CLI; this is the call that it makes.
     lines = stacks.aws("logs", "filter-log-events", f"--log-group-name={LOG_GROUP}", "--interleaved")
     assert MARKER.encode().hex() in lines.stdout
+    # `logs tail` is a command of version 2 of the CLI.
+    assert MARKER.encode().hex() in stacks.aws2("logs", "tail", LOG_GROUP).stdout
 
 
 def test_3_the_ledger_knows_the_marker_and_the_others(stacks):

@@ -74,14 +74,12 @@ need_nextest() {
   cargo install -q --locked cargo-nextest
 }
 
-# build_landfall PROFILE: sets LANDFALL_BIN to a build with that profile (dev or release), unless it is set.
+# build_landfall: sets LANDFALL_BIN to a development build, which the tests share, unless it is set.
 build_landfall() {
-  local directory=$1
-  [ "$1" = dev ] && directory=debug
   if [ -z "${LANDFALL_BIN:-}" ]; then
     say "building landfall"
-    (cd "$LANDFALL_ROOT" && cargo build -q --locked --profile "$1" -p landfall)
-    LANDFALL_BIN="$CARGO_TARGET_DIR/$directory/landfall"
+    (cd "$LANDFALL_ROOT" && cargo build -q --locked -p landfall)
+    LANDFALL_BIN="$CARGO_TARGET_DIR/debug/landfall"
   fi
   export LANDFALL_BIN
 }

@@ -42,6 +42,10 @@ pub const STORE_LEVEL0_RUNS_MAX: usize = 16;
 pub const STORE_BLOCK_CACHE_BYTES: u64 = 2 * 1024 * 1024;
 /// Journals that the store keeps before it moves all that is in them to tables.
 pub const STORE_JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Zeros that are written ahead of the commits into a fresh journal, each time that so much has been committed.
+pub const STORE_JOURNAL_ROOM_BYTES: u64 = 512 * 1024;
+/// Buckets that uploads remember as they were read.
+pub const BUCKETS_REMEMBERED_MAX: usize = 1_024;
 /// Open table files that the store keeps.
 pub const STORE_OPEN_FILES_MAX: usize = 256;
 /// Bytes of a table file of the store.

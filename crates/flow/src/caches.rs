@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use landfall_pattern::Matcher;
 
+use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
 use crate::trail::Waiting;
 
@@ -30,6 +31,8 @@ pub struct Caches {
     pub(crate) tasks_waiting: bool,
     /// What waits for trails.
     pub(crate) trails: Waiting,
+    /// Buckets that uploads have met.
+    pub(crate) buckets: ReadBuckets,
 }
 
 impl Caches {
@@ -43,6 +46,7 @@ impl Caches {
             placed: 0,
             tasks_waiting: true,
             trails,
+            buckets: ReadBuckets::default(),
         }
     }
 

@@ -282,7 +282,7 @@ impl<'a> Tx<'a> {
         let writes = self
             .pending
             .into_iter()
-            .map(|((space, key), value)| (space, key, value.map(Vec::from)))
+            .map(|((space, key), value)| (space, key, value))
             .collect();
         (Batch { writes }, self.effects)
     }

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::Write as _;
 use std::ops::Bound;
 use std::path::Path;
 use std::time::Instant;
 
-use landfall_store::{Batch, Direction, FjallState, Space, State};
+use landfall_store::{Batch, Direction, FjallState, Space, State, Write};
 
 fn main() {
     let dir = std::env::args()
@@ -30,11 +30,11 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn put(n: u64, bytes: usize) -> (Space, Vec<u8>, Option<Vec<u8>>) {
+fn put(n: u64, bytes: usize) -> Write {
     (
         Space::Objects,
         format!("bucket/key-{n:012}").into_bytes(),
-        Some(vec![n as u8; bytes]),
+        Some(vec![n as u8; bytes].into()),
     )
 }
 
@@ -48,7 +48,11 @@ fn memory(dir: &Path) {
         resident_kib()
     );
     for n in 0..10_000_u64 {
-        let event = (Space::Road, n.to_be_bytes().to_vec(), Some(vec![7; 600]));
+        let event = (
+            Space::Road,
+            n.to_be_bytes().to_vec(),
+            Some(vec![7; 600].into()),
+        );
         state
             .commit(Batch {
                 writes: vec![put(n, 1024), event],
@@ -109,7 +113,7 @@ fn queue(dir: &Path) {
         let mut writes: Vec<_> = (first..first + step)
             .map(|n| {
                 let (space, key) = message(n);
-                (space, key, Some(vec![1; 200]))
+                (space, key, Some(vec![1; 200].into()))
             })
             .collect();
         let gone = first.saturating_sub(10 * step)..first.saturating_sub(9 * step);

@@ -20,7 +20,8 @@ use landfall_core::limits::{
     STORE_TABLE_BYTES_TARGET,
 };
 
-use crate::{Batch, Direction, Scan, Space, State, StoreError, data_dir, journal_tail};
+use crate::journal_room::JournalRoom;
+use crate::{Batch, Direction, Scan, Space, State, StoreError, Write, data_dir, journal_tail};
 
 /// What an entry takes in a memtable beside its key and value, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
@@ -33,16 +34,20 @@ const ROOM_POLL: Duration = Duration::from_millis(1);
 /// Durable [`State`] in a directory of its own, for one process at a time.
 pub struct FjallState {
     spaces: [Keyspace; Space::ALL.len()],
-    /// Bytes written to each space since its memtable was sealed. The lock admits one committer at a time.
-    unsealed: Mutex<[u64; Space::ALL.len()]>,
+    /// The lock admits one committer at a time.
+    committer: Mutex<Committer>,
     failure: OnceLock<Arc<str>>,
     database: Database,
     /// Comes last: the directory is let go when everything else is closed.
     _lock: File,
 }
 
-/// The last write of each key of a batch, in order of the keys.
-type LastWrites = BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>;
+/// What one commit leaves to the next.
+struct Committer {
+    /// Bytes written to each space since its memtable was sealed.
+    unsealed: [u64; Space::ALL.len()],
+    room: JournalRoom,
+}
 
 impl FjallState {
     /// Opens the state under `dir` (which holds `lock`, `format` and `state/`), making it when there is none.
@@ -69,10 +74,13 @@ impl FjallState {
             data_dir::sync_dir(&state_dir)?;
             data_dir::sync_dir(dir)?;
         }
-        let unsealed = Mutex::new([0; Space::ALL.len()]);
+        let committer = Committer {
+            unsealed: [0; Space::ALL.len()],
+            room: JournalRoom::new(&state_dir),
+        };
         Ok(Self {
             spaces,
-            unsealed,
+            committer: Mutex::new(committer),
             failure: OnceLock::new(),
             database,
             _lock: lock,
@@ -95,34 +103,34 @@ impl FjallState {
             .map_or(Ok(()), |why| Err(StoreError::Poisoned(Arc::clone(why))))
     }
 
-    fn write(
-        &self,
-        writes: LastWrites,
-        unsealed: &mut [u64; Space::ALL.len()],
-    ) -> Result<(), StoreError> {
-        for (space, bytes) in Space::ALL.into_iter().zip(unsealed.iter_mut()) {
+    fn write(&self, batch: Batch, committer: &mut Committer) -> Result<(), StoreError> {
+        for (space, bytes) in Space::ALL.into_iter().zip(&mut committer.unsealed) {
             if *bytes >= STORE_MEMTABLE_BYTES_MAX {
                 self.seal(space)?;
                 *bytes = 0;
             }
         }
-        let mut batch = self
-            .database
-            .batch()
+        let entries = batch.writes.len();
+        let mut written = 0;
+        let mut ours = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), entries)
             .durability(Some(PersistMode::SyncData));
-        for ((space, key), value) in writes {
-            let weight = ENTRY_OVERHEAD_BYTES
-                + key.len()
-                + value.as_ref().map_or(DELETION_WEIGHT_BYTES, Vec::len);
-            if let Some(bytes) = unsealed.get_mut(space as usize) {
+        for (space, key, value) in batch.writes {
+            let size = key.len() + value.as_ref().map_or(0, Bytes::len);
+            written += size;
+            let weight = match value {
+                Some(_) => ENTRY_OVERHEAD_BYTES + size,
+                None => ENTRY_OVERHEAD_BYTES + size + DELETION_WEIGHT_BYTES,
+            };
+            if let Some(bytes) = committer.unsealed.get_mut(space as usize) {
                 *bytes = bytes.saturating_add(u64::try_from(weight).unwrap_or(u64::MAX));
             }
             match value {
-                Some(value) => batch.insert(self.keyspace(space), key, value),
-                None => batch.remove(self.keyspace(space), key),
+                Some(value) => ours.insert(self.keyspace(space), key, value.as_ref()),
+                None => ours.remove(self.keyspace(space), key),
             }
         }
-        batch.commit().map_err(|e| failed("cannot commit", &e))
+        committer.room.before_batch(entries, written);
+        ours.commit().map_err(|e| failed("cannot commit", &e))
     }
 
     /// Seals the memtable of a space; waits before, while too many wait to be written or compacted.
@@ -149,9 +157,9 @@ impl State for FjallState {
         if key.is_empty() {
             return Ok(None);
         }
-        self.database
-            .snapshot()
-            .get(self.keyspace(space), key)
+        // One key needs no snapshot: a commit is in the memtable only after it is on stable storage.
+        self.keyspace(space)
+            .get(key)
             .map(|value| value.map(|v| Bytes::copy_from_slice(&v)))
             .map_err(|e| failed("cannot read", &e))
     }
@@ -177,10 +185,13 @@ impl State for FjallState {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut unsealed = self.unsealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut committer = self
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.refuse_after_failure()?;
         last_writes(batch)
-            .and_then(|writes| self.write(writes, &mut unsealed))
+            .and_then(|batch| self.write(batch, &mut committer))
             .inspect_err(|e| {
                 tracing::error!(error = %e, "a commit failed: no further one is accepted");
                 self.failure.get_or_init(|| e.to_string().into());
@@ -227,18 +238,31 @@ fn remove_half_made(state_dir: &Path) -> Result<(), StoreError> {
         .map_err(|e| StoreError::io(format_args!("cannot remove {}", state_dir.display()), e))
 }
 
-fn last_writes(batch: Batch) -> Result<LastWrites, StoreError> {
-    let mut writes = BTreeMap::new();
-    for (space, key, value) in batch.writes {
-        if key.is_empty() || key.len() > STORE_KEY_BYTES_MAX {
+/// The batch with one write for each key. The loop's batches are in order of the keys, with one write for each.
+fn last_writes(batch: Batch) -> Result<Batch, StoreError> {
+    let sizes = batch.writes.iter().map(|(_, key, _)| key.len());
+    for size in sizes {
+        if size == 0 || size > STORE_KEY_BYTES_MAX {
             return Err(StoreError::io(
                 "cannot commit",
-                format_args!("key of {} bytes", key.len()),
+                format_args!("key of {size} bytes"),
             ));
         }
-        writes.insert((space, key), value);
     }
-    Ok(writes)
+    let rises = |(space_a, a, _): &Write, (space_b, b, _): &Write| (space_a, a) < (space_b, b);
+    if batch.writes.is_sorted_by(rises) {
+        return Ok(batch);
+    }
+    let last: BTreeMap<_, _> = batch
+        .writes
+        .into_iter()
+        .map(|(space, key, value)| ((space, key), value))
+        .collect();
+    let writes = last
+        .into_iter()
+        .map(|((space, key), value)| (space, key, value))
+        .collect();
+    Ok(Batch { writes })
 }
 
 fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {

@@ -48,7 +48,7 @@ pub(crate) fn repair(state_dir: &Path) -> Result<(), StoreError> {
 }
 
 /// The journals, oldest first.
-fn journals(state_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(crate) fn journals(state_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let failed =
         |e: io::Error| StoreError::io(format_args!("cannot list {}", state_dir.display()), e);
     let entries = match fs::read_dir(state_dir) {

@@ -6,6 +6,7 @@
 mod data_dir;
 mod file_contents;
 mod fjall_state;
+mod journal_room;
 mod journal_tail;
 
 use std::ops::Bound;
@@ -80,11 +81,14 @@ impl Space {
     }
 }
 
+/// A write of one key; without a value it deletes the key.
+pub type Write = (Space, Vec<u8>, Option<Bytes>);
+
 /// Writes that become durable together or not at all. A later write of the same key wins.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// `None` deletes the key.
-    pub writes: Vec<(Space, Vec<u8>, Option<Vec<u8>>)>,
+    /// The writes.
+    pub writes: Vec<Write>,
 }
 
 /// Which way a scan walks.

@@ -3,13 +3,14 @@
 
 use std::ops::Bound;
 
-use landfall_store::{Batch, Direction, FjallState, Space, State};
+use bytes::Bytes;
+use landfall_store::{Batch, Direction, FjallState, Space, State, Write};
 use landfall_testkit::MemoryState;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Commit(Vec<(Space, Vec<u8>, Option<Vec<u8>>)>),
+    Commit(Vec<Write>),
     Scan(Space, Bound<Vec<u8>>, Bound<Vec<u8>>),
     Reopen,
 }
@@ -35,6 +36,7 @@ fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
 
 fn step() -> impl Strategy<Value = Step> {
     let value = proptest::option::weighted(0.6, proptest::collection::vec(any::<u8>(), 0..40));
+    let value = value.prop_map(|value| value.map(Bytes::from));
     let writes = proptest::collection::vec((space(), key(), value), 0..12);
     prop_oneof![
         6 => writes.prop_map(Step::Commit),
@@ -122,7 +124,7 @@ fn states_agree_across_tables_and_reopening() {
             } else {
                 Space::Streams
             };
-            let value = is_put.then(|| vec![(round % 251) as u8; 9_000]);
+            let value = is_put.then(|| vec![(round % 251) as u8; 9_000].into());
             writes.push((space, key.to_be_bytes().to_vec(), value));
         }
         real.commit(Batch {
@@ -142,7 +144,7 @@ fn states_agree_across_tables_and_reopening() {
 fn a_scan_sees_one_moment() {
     let dir = tempfile::tempdir().unwrap();
     let state = FjallState::open(dir.path()).unwrap();
-    let put = |n: u8| (Space::Road, vec![n], Some(vec![n]));
+    let put = |n: u8| (Space::Road, vec![n], Some(vec![n].into()));
     state
         .commit(Batch {
             writes: vec![put(1), put(2)],
@@ -165,7 +167,7 @@ fn a_failed_commit_is_the_last_one() {
     let dir = tempfile::tempdir().unwrap();
     let state = FjallState::open(dir.path()).unwrap();
     let put = |key: &[u8]| Batch {
-        writes: vec![(Space::Control, key.to_vec(), Some(vec![1]))],
+        writes: vec![(Space::Control, key.to_vec(), Some(vec![1].into()))],
     };
     state.commit(put(b"a")).unwrap();
     assert!(matches!(

@@ -29,7 +29,7 @@ fn batch(number: u64) -> Batch {
         (
             space,
             key,
-            Some(vec![(number % 251) as u8; 3_000 + n as usize]),
+            Some(vec![(number % 251) as u8; 3_000 + n as usize].into()),
         )
     });
     Batch {
@@ -50,11 +50,7 @@ fn whole_batches(state: &FjallState) -> u64 {
     assert_eq!(found % ENTRIES, 0, "a torn batch is visible");
     for number in 0..found / ENTRIES {
         for (space, key, value) in batch(number).writes {
-            assert_eq!(
-                state.get(space, &key).unwrap().map(Vec::from),
-                value,
-                "batch {number}"
-            );
+            assert_eq!(state.get(space, &key).unwrap(), value, "batch {number}");
         }
     }
     found / ENTRIES

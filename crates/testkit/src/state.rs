@@ -120,7 +120,7 @@ impl Inner {
         for (space, key, value) in &batch.writes {
             let entries = self.spaces.entry(*space).or_default();
             match value {
-                Some(value) => entries.insert(key.clone(), Bytes::copy_from_slice(value)),
+                Some(value) => entries.insert(key.clone(), value.clone()),
                 None => entries.remove(key),
             };
         }
@@ -205,7 +205,7 @@ mod tests {
 
     fn batch(value: u8) -> Batch {
         Batch {
-            writes: vec![(Space::Road, b"k".to_vec(), Some(vec![value]))],
+            writes: vec![(Space::Road, b"k".to_vec(), Some(vec![value].into()))],
         }
     }
 

@@ -1,7 +1,6 @@
 //! Finds the service that a request is for, reads the request in its protocol, calls the service and writes the answer.
 //! The only place that knows all protocols; never knows what an operation does.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,11 +180,11 @@ impl Dispatcher {
         self
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    /// Answers one request that came from `source_ip`.
+    pub async fn handle(&self, request: Request<Incoming>, source_ip: &str) -> Response<Body> {
         let query = request.uri().query().unwrap_or_default();
         let claim = Claim::of(request.headers(), query);
-        let caller = self.caller(&claim, &request, peer);
+        let caller = self.caller(&claim, &request, source_ip);
         match self.route(request.method(), request.uri(), request.headers(), &claim) {
             Route::Internal => identified(&self.internal, caller, request).await,
             Route::S3 => identified(&self.s3, caller, request).await,
@@ -214,7 +213,7 @@ impl Dispatcher {
         }
     }
 
-    fn caller<B>(&self, claim: &Claim, request: &Request<B>, peer: SocketAddr) -> Caller {
+    fn caller<B>(&self, claim: &Claim, request: &Request<B>, source_ip: &str) -> Caller {
         let headers = request.headers();
         let query = request.uri().query().unwrap_or_default();
         let key = &claim.access_key_id;
@@ -227,7 +226,7 @@ impl Dispatcher {
             region: region.unwrap_or(DEFAULT_REGION).to_owned(),
             request_id: self.ids.uuid(),
             access_key_id: key.clone(),
-            source_ip: peer.ip().to_string(),
+            source_ip: source_ip.to_owned(),
             user_agent: agent.unwrap_or_default().to_owned(),
             identity: self.flow.as_ref().map_or(Identity::Root, |flow| {
                 session::identity(flow, headers, query, key)

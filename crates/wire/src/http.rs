@@ -73,10 +73,12 @@ async fn connection(
 ) {
     // Small answers must not wait for the acknowledgement of the ones before; a failure costs only time.
     let _ = stream.set_nodelay(true);
+    let source_ip: Arc<str> = peer.ip().to_string().into();
     let service = service_fn(move |request| {
         let (dispatcher, watch) = (Arc::clone(&dispatcher), Arc::clone(&watch));
+        let source_ip = Arc::clone(&source_ip);
         async move {
-            let answer = watch.over(dispatcher.handle(request, peer)).await;
+            let answer = watch.over(dispatcher.handle(request, &source_ip)).await;
             Ok::<_, std::convert::Infallible>(answer)
         }
     });

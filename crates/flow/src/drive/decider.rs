@@ -86,7 +86,7 @@ impl Decider {
             let space = landfall_store::Space::Control;
             batch
                 .writes
-                .push((space, reserved_key().bytes().to_vec(), Some(bytes)));
+                .push((space, reserved_key().bytes().to_vec(), Some(bytes.into())));
         }
         let committed = if batch.writes.is_empty() {
             Ok(())

@@ -1,8 +1,11 @@
 //! Buckets: created, found, listed, deleted; their versioning and notification switches and the configurations that
 //! stand beside them. Never touches objects but to see whether there are any.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use landfall_core::caller::{Caller, DEFAULT_REGION};
 use landfall_core::error::ApiError;
 use landfall_core::limits;
@@ -16,6 +19,7 @@ use super::model::{
     config_key, objects_key, uploads_key,
 };
 use crate::key::Key;
+use crate::record::Record as _;
 use crate::tx::{Reader, Tx};
 
 /// Creates a bucket in a region. A second creation by the owner is no error in `us-east-1`, where it changes nothing.
@@ -126,6 +130,49 @@ pub fn bucket(reader: &impl Reader, name: &str) -> Result<BucketRecord, ApiError
     reader
         .get(&bucket_key(name))?
         .ok_or_else(|| error::no_such_bucket(name))
+}
+
+/// Refuses a bucket that is not there, without a look at what is stored of it.
+///
+/// Errors: `NoSuchBucket`.
+pub fn check_exists(reader: &impl Reader, name: &str) -> Result<(), ApiError> {
+    match reader.has::<BucketRecord>(&bucket_key(name))? {
+        true => Ok(()),
+        false => Err(error::no_such_bucket(name)),
+    }
+}
+
+/// The bucket of that name, read anew only when its stored bytes are others than last time: every upload asks.
+///
+/// Errors: `NoSuchBucket`.
+pub(super) fn bucket_of_upload(tx: &mut Tx<'_>, name: &str) -> Result<Arc<BucketRecord>, ApiError> {
+    let stored = tx
+        .get_raw(BucketRecord::SPACE, bucket_key(name).bytes())?
+        .ok_or_else(|| error::no_such_bucket(name))?;
+    if let Some(bucket) = tx.caches.buckets.get(name, &stored) {
+        return Ok(bucket);
+    }
+    let bucket = Arc::new(BucketRecord::decode(&stored)?);
+    tx.caches.buckets.remember(stored, Arc::clone(&bucket));
+    Ok(bucket)
+}
+
+/// Buckets beside the bytes that they were read from.
+#[derive(Default)]
+pub(crate) struct ReadBuckets(HashMap<String, (Bytes, Arc<BucketRecord>)>);
+
+impl ReadBuckets {
+    fn get(&self, name: &str, stored: &Bytes) -> Option<Arc<BucketRecord>> {
+        let (bytes, bucket) = self.0.get(name)?;
+        (bytes == stored).then(|| Arc::clone(bucket))
+    }
+
+    fn remember(&mut self, stored: Bytes, bucket: Arc<BucketRecord>) {
+        if self.0.len() >= limits::BUCKETS_REMEMBERED_MAX {
+            self.0.clear();
+        }
+        self.0.insert(bucket.name.clone(), (stored, bucket));
+    }
 }
 
 /// Refuses when the client expects another owner.

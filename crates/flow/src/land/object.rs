@@ -70,7 +70,7 @@ pub fn put_object(
     received: &Received,
 ) -> Result<VersionRecord, ApiError> {
     tx.about_key(&new.key);
-    let bucket = bucket::bucket(tx, &new.bucket)?;
+    let bucket = bucket::bucket_of_upload(tx, &new.bucket)?;
     let before = version::current(tx, &new.bucket, &new.key)?;
     new.condition.check(&new.key, before.as_ref())?;
     let stored = received.store(tx)?;

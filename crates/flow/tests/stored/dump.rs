@@ -99,7 +99,7 @@ pub fn load(entries: &[Entry]) -> MemoryState {
         (
             entry.space,
             encoded(&entry.parts),
-            Some(entry.value.clone()),
+            Some(entry.value.clone().into()),
         )
     };
     let writes = entries.iter().map(write).collect();

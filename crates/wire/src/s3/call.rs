@@ -89,12 +89,13 @@ impl Call {
     ///
     /// Errors: `NotImplemented`.
     pub(super) fn refuse_headers(&self, names: &[&str]) -> Result<(), ApiError> {
-        match names.iter().find(|name| self.headers.contains_key(**name)) {
+        let given = self.headers.keys().map(http::HeaderName::as_str);
+        match given.into_iter().find(|given| names.contains(given)) {
             None => Ok(()),
             Some(name) => Err(ApiError::not_implemented(format!(
                 "A header you provided implies functionality that is not implemented: {name}"
             ))
-            .member("Header", *name)),
+            .member("Header", name)),
         }
     }
 }

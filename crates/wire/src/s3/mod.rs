@@ -32,7 +32,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use landfall_core::caller::Caller;
@@ -52,6 +52,9 @@ use self::open::Stripped;
 use self::record::Watched;
 use crate::dispatch::RawHandler;
 use crate::session::{self, Unbelieved};
+
+const HOST_ID_HEADER: HeaderName = HeaderName::from_static("x-amz-id-2");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// Serves S3.
 pub struct S3Handler {
@@ -152,9 +155,9 @@ impl S3Handler {
         };
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&failed.request_id) {
-            headers.insert("x-amz-request-id", id);
+            headers.insert(REQUEST_ID, id);
         }
-        headers.insert("x-amz-id-2", HeaderValue::from_static(HOST_ID));
+        headers.insert(HOST_ID_HEADER, HeaderValue::from_static(HOST_ID));
         headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));
         response
     }

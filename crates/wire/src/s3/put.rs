@@ -209,7 +209,7 @@ pub(super) async fn put_object(
     call.refuse_headers(&REFUSED)?;
     object::check_key(&input.key)?;
     check_encryption(input.server_side_encryption.as_ref())?;
-    bucket::bucket(&call.flow.view(), &input.bucket)?;
+    bucket::check_exists(&call.flow.view(), &input.bucket)?;
     let acl = super::acl::check_object_acl(&call.flow.view(), &input.bucket, input.acl.take())?;
     let checksum = given_checksum!(input)?;
     let claims = claims(

@@ -56,18 +56,18 @@ impl Tree {
             nodes: vec![Node::default()],
         };
         // Values are matched with their quotes on, and the quotes count as characters.
-        let quote = [Piece::Byte(b'"')];
+        let quote = || std::iter::once(Piece::Byte(b'"'));
         for (matcher, operands) in matchers.iter().enumerate() {
             for operand in *operands {
-                tree.insert(matcher, quote.iter().chain(operand.pieces()).chain(&quote));
+                tree.insert(matcher, quote().chain(operand.pieces()).chain(quote()));
             }
         }
         tree
     }
 
-    fn insert<'p>(&mut self, matcher: usize, pieces: impl Iterator<Item = &'p Piece>) {
+    fn insert(&mut self, matcher: usize, pieces: impl Iterator<Item = Piece>) {
         let mut at = 0;
-        for &piece in pieces {
+        for piece in pieces {
             let fresh = self.nodes.len();
             let Some(node) = self.nodes.get_mut(at) else {
                 return;

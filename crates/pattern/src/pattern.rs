@@ -92,8 +92,8 @@ fn miss(field: &Field, event: &Event<'_>) -> Miss {
     let shown = leaves
         .iter()
         .take(MISS_VALUES_MAX)
-        .filter_map(|&leaf| event.leaf(leaf));
-    let mut values: Vec<String> = shown.map(|leaf| spelled(&leaf.value)).collect();
+        .filter_map(|&leaf| event.value(leaf));
+    let mut values: Vec<String> = shown.map(spelled).collect();
     if leaves.len() > MISS_VALUES_MAX {
         values.push("…".to_owned());
     }
@@ -104,10 +104,10 @@ fn miss(field: &Field, event: &Event<'_>) -> Miss {
     }
 }
 
-fn spelled(value: &Scalar<'_>) -> String {
+fn spelled(value: Scalar<'_>) -> String {
     let text = match value {
-        Scalar::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
-        Scalar::Number { text, .. } => text.to_string(),
+        Scalar::Text(text) => serde_json::Value::from(text).to_string(),
+        Scalar::Number { text, .. } => text.to_owned(),
         Scalar::True => "true".to_owned(),
         Scalar::False => "false".to_owned(),
         Scalar::Null => "null".to_owned(),

@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use landfall_core::error::ApiError;
 use landfall_core::limits;
-use landfall_pattern::{Event, Matcher, Pattern};
+use landfall_pattern::{Matcher, Pattern};
 use landfall_store::Direction;
 
 use super::bus::BusKey;
@@ -50,19 +50,15 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         region: event.region.clone(),
         name: event.bus.clone(),
     };
-    let parsed = match Event::parse(&event.json) {
-        Ok(parsed) => parsed,
+    compile(tx, &bus)?;
+    let found = tx.caches.matcher(&bus).map(|m| m.matches(&event.json));
+    let names = match found.transpose() {
+        Ok(names) => names.unwrap_or_default(),
         Err(e) => {
             tracing::error!(event = %event.id, error = %e, "an event cannot be read and is dropped");
             return Ok(());
         }
     };
-    compile(tx, &bus)?;
-    let names = tx
-        .caches
-        .matcher(&bus)
-        .map(|m| m.matches(&parsed))
-        .unwrap_or_default();
     for name in names {
         let Some(rule) = tx.get::<Rule>(&prefix(&bus).part(&name))? else {
             continue;
@@ -78,19 +74,21 @@ fn compile(tx: &mut Tx<'_>, bus: &BusKey) -> Result<(), ApiError> {
     if tx.caches.matcher(bus).is_some() {
         return Ok(());
     }
-    let mut matcher = Matcher::new();
+    let mut rules = Vec::new();
     for entry in tx.list::<Rule>(&prefix(bus), Direction::Forward) {
         let (_, rule) = entry?;
         if !rule.is_enabled() {
             continue;
         }
         match Pattern::parse(&rule.pattern) {
-            Ok(pattern) => matcher.add(rule.name, pattern),
+            Ok(pattern) => rules.push((rule.name, pattern)),
             Err(e) => {
                 tracing::error!(rule = %rule.name, error = %e, "a stored rule cannot be compiled");
             }
         }
     }
+    let mut matcher = Matcher::new();
+    matcher.extend(rules);
     tx.caches.remember_rules(bus, matcher);
     Ok(())
 }

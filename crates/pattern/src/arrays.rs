@@ -5,6 +5,9 @@
 //! adjacent numbers. Scalars that stand directly in an array belong to none of its elements, so they wait and are
 //! numbered behind it.
 
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
 /// No element, no array, no leaf.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -146,6 +149,20 @@ impl Arrays {
         self.innermost
             .get(leaf as usize)
             .is_some_and(|&element| element != NONE)
+    }
+
+    /// The arrays that some leaves lie in, each once.
+    pub(crate) fn around(&self, leaves: &[u32]) -> Vec<u32> {
+        let mut seen = HashSet::<u32, FixedState>::default();
+        for &leaf in leaves {
+            for element in self.trail(leaf).filter_map(|id| self.element(id)) {
+                // An array lies in the same elements whichever leaf leads to it: the rest is noted already.
+                if !seen.insert(element.array) {
+                    break;
+                }
+            }
+        }
+        seen.into_iter().collect()
     }
 
     /// The elements that a leaf lies in, from the inside out.

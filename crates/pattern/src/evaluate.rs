@@ -43,6 +43,8 @@ pub(crate) struct Candidates {
     pub(crate) all: Vec<u32>,
     /// The leaves that meet one of the values.
     pub(crate) hits: Vec<u32>,
+    /// The arrays that any leaf there lies in.
+    pub(crate) arrays: Vec<u32>,
     pub(crate) accepts_absence: bool,
 }
 
@@ -56,6 +58,7 @@ impl Candidates {
         };
         Self {
             all: all.to_vec(),
+            arrays: event.arrays().around(all),
             hits: all.iter().copied().filter(is_hit).collect(),
             accepts_absence: field.accepts_absence(),
         }
@@ -98,7 +101,7 @@ pub(crate) fn evaluate(fields: &[Field], event: &Event<'_>) -> Result<(), usize>
 
 /// Chooses a leaf for each field so that all are consistent. The error is the place where no choice was left.
 pub(crate) fn choose<C: Borrow<Candidates>>(fields: &[C], arrays: &Arrays) -> Result<(), usize> {
-    let last_use = last_use(fields, arrays);
+    let last_use = last_use(fields);
     let mut search = Search {
         arrays,
         last_use,
@@ -119,19 +122,16 @@ pub(crate) fn choose<C: Borrow<Candidates>>(fields: &[C], arrays: &Arrays) -> Re
 type Choice = Vec<u32>;
 
 /// For each array, the last field that has a leaf in it.
-fn last_use<C: Borrow<Candidates>>(fields: &[C], arrays: &Arrays) -> HashMap<u32, usize> {
-    let mut last = HashMap::new();
-    for (place, candidates) in fields.iter().enumerate() {
-        for &leaf in &candidates.borrow().all {
-            for element in arrays.trail(leaf).filter_map(|id| arrays.element(id)) {
-                // An array lies in the same elements whichever leaf leads to it: the rest is noted already.
-                if last.insert(element.array, place) == Some(place) {
-                    break;
-                }
-            }
-        }
-    }
-    last
+fn last_use<C: Borrow<Candidates>>(fields: &[C]) -> HashMap<u32, usize> {
+    let uses = fields.iter().enumerate();
+    uses.flat_map(|(place, field)| {
+        field
+            .borrow()
+            .arrays
+            .iter()
+            .map(move |array| (*array, place))
+    })
+    .collect()
 }
 
 struct Search<'e> {

@@ -76,6 +76,20 @@ impl<'a> Event<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// As much of a path as the event has.
+    pub(crate) fn head_of<'p>(&self, path: &'p str) -> &'p str {
+        let steps: &HashMap<(u32, Cow<'_, str>), u32> = &self.steps;
+        let (mut node, mut length) = (0, 0);
+        for step in path.split('.') {
+            let Some(&next) = steps.get(&(node, Cow::Borrowed(step))) else {
+                break;
+            };
+            length += step.len() + usize::from(node != 0);
+            node = next;
+        }
+        path.get(..length).unwrap_or_default()
+    }
+
     pub(crate) fn value(&self, leaf: u32) -> Option<Scalar<'_>> {
         Some(match self.values.get(leaf as usize)? {
             Value::Text(text) => Scalar::Text(text),

@@ -119,12 +119,10 @@ impl Leaves {
         })
     }
 
-    /// Whether a path has more than one leaf.
+    /// Whether a path has more than so many leaves.
     #[inline]
-    pub(crate) fn are_many(&self, node: u32) -> bool {
-        self.chains
-            .get(node as usize)
-            .is_some_and(|chain| chain.first != chain.last)
+    pub(crate) fn are_more_than(&self, count: usize, node: u32) -> bool {
+        self.leaves.len() > count && self.at(node).nth(count).is_some()
     }
 
     #[inline]

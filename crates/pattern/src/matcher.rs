@@ -46,8 +46,8 @@ pub struct Scratch {
     leaves: Leaves,
     open: Open,
     work: Work,
-    /// Part and number of each rule found.
-    found: Vec<(u32, u32)>,
+    /// Rules found in one part.
+    found: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -366,21 +366,22 @@ impl<I> Snapshot<I> {
         scan(json, &self.paths, leaves, open)
             .map_err(|fault| EventError::new(fault, json))?
             .ok_or(EventError::NotAnObject)?;
-        rules.clear();
-        for (place, part) in (0..).zip(&self.parts) {
-            part.rules.index.matches(json, leaves, work, &mut |rule| {
+        for part in &self.parts {
+            let Rules { ids, index } = &*part.rules;
+            let mut tell = |rule: u32| {
                 if !part.is_removed(rule) {
-                    rules.push((place, rule));
+                    ids.get(rule as usize).into_iter().for_each(&mut found);
                 }
-            });
-        }
-        if rules.len() > 1 {
+            };
+            if !index.has_alternatives() {
+                index.matches(json, leaves, work, &mut tell);
+                continue;
+            }
+            rules.clear();
+            index.matches(json, leaves, work, &mut |rule| rules.push(rule));
             rules.sort_unstable();
             rules.dedup();
-        }
-        for &(part, rule) in rules.iter() {
-            let place = Place { part, rule };
-            id_at(&self.parts, place).into_iter().for_each(&mut found);
+            rules.iter().copied().for_each(tell);
         }
         Ok(())
     }

@@ -21,6 +21,14 @@ impl Ordinal {
         Self(if bits & SIGN == 0 { bits | SIGN } else { !bits })
     }
 
+    pub(crate) fn value(self) -> f64 {
+        f64::from_bits(if self.0 & SIGN == 0 {
+            !self.0
+        } else {
+            self.0 & !SIGN
+        })
+    }
+
     /// The next double above.
     pub(crate) fn above(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -66,15 +66,6 @@ impl Paths {
         node
     }
 
-    /// The node at the end of a path, if there is one that is wanted.
-    pub(crate) fn find(&self, path: &str) -> Option<u32> {
-        let steps = path.split('.');
-        let end = steps.into_iter().try_fold(0, |node, step| {
-            self.child(node, step.as_bytes(), 0, step.len())
-        })?;
-        self.is_wanted(end).then_some(end)
-    }
-
     /// The path that ends at a node.
     pub(crate) fn path(&self, mut node: u32) -> String {
         let mut steps = Vec::new();
@@ -218,14 +209,12 @@ mod tests {
         let nodes: Vec<u32> = names.iter().map(|name| paths.intern(name)).collect();
         for (name, node) in names.iter().zip(&nodes) {
             assert_eq!(paths.intern(name), *node, "{name}");
-            assert_eq!(paths.find(name), Some(*node), "{name}");
+            assert!(paths.is_wanted(*node), "{name}");
             assert_eq!(paths.path(*node), *name);
         }
-        assert_eq!(
-            paths.find("detail.name-1"),
-            None,
-            "a step on the way is not wanted"
-        );
-        assert_eq!(paths.find("detail.name-501.x"), None);
+        let detail = paths.child(0, b"detail", 0, 6).unwrap();
+        let step = paths.child(detail, b"name-1", 0, 6).unwrap();
+        assert!(!paths.is_wanted(step) && paths.has_children(step));
+        assert_eq!(paths.child(detail, b"name-501", 0, 8), None);
     }
 }

@@ -42,6 +42,7 @@ impl Index {
             rule_count,
             ..Self::default()
         };
+        index.has_alternatives = index.rules.len() > rule_count as usize;
         index.predicates = predicates
             .into_iter()
             .zip(&uses)
@@ -185,22 +186,19 @@ impl Filings {
 }
 
 fn filings(predicates: &[(u32, Arc<[Condition]>)], uses: &[u32]) -> Filings {
-    let counts = gram_counts(predicates, uses);
+    let counts = way_counts(predicates, uses);
     let mut filings = Filings::default();
     for (node, conditions) in predicates {
         let start = filings.all.len();
-        let rarest = |grams: &mut dyn Iterator<Item = Gram>| {
-            grams.min_by_key(|gram| {
-                let count = counts.get(&gram_key(*node, *gram));
-                (
-                    std::cmp::Reverse(gram.1),
-                    count.copied().unwrap_or_default(),
-                )
+        let narrowest = |ways: &mut dyn Iterator<Item = Filing>| {
+            ways.min_by_key(|way| {
+                let count = way.key(*node).and_then(|key| counts.get(&key));
+                u64::from(count.copied().unwrap_or(1)) * way.breadth()
             })
         };
         let found = conditions
             .iter()
-            .map_while(|condition| filing(condition, rarest));
+            .map_while(|condition| filing(condition, narrowest));
         filings.all.extend(found);
         if filings.all.len() - start < conditions.len() {
             filings.all.truncate(start);
@@ -210,24 +208,20 @@ fn filings(predicates: &[(u32, Arc<[Condition]>)], uses: &[u32]) -> Filings {
     filings
 }
 
-/// How many wildcards hold each gram.
-fn gram_counts(predicates: &[(u32, Arc<[Condition]>)], uses: &[u32]) -> Counts {
+/// How many wildcards could be found in each way.
+fn way_counts(predicates: &[(u32, Arc<[Condition]>)], uses: &[u32]) -> Counts {
     let mut counts = Counts::default();
     for ((node, conditions), uses) in predicates.iter().zip(uses) {
         for condition in conditions.iter() {
-            let _ = filing(condition, |grams| {
-                for gram in grams {
-                    *counts.entry(gram_key(*node, gram)).or_default() += uses;
+            let _ = filing(condition, |ways| {
+                for key in ways.filter_map(|way| way.key(*node)) {
+                    *counts.entry(key).or_default() += uses;
                 }
                 None
             });
         }
     }
     counts
-}
-
-fn gram_key(node: u32, gram: Gram) -> u64 {
-    Filing::Gram(gram).key(node).unwrap_or_default()
 }
 
 /// What filing under each predicate would cost an event: how many combinations it is likely to meet there.

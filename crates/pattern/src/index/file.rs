@@ -94,7 +94,8 @@ impl Filing {
             }
             Self::Key { length, .. } if *length >= AFFIX_BYTES_NARROW => 4,
             Self::Key { .. } => 30,
-            Self::Gram((_, length)) if *length == grams::GRAM_BYTES_MAX => 5,
+            Self::Gram((_, grams::GRAM_BYTES_MAX)) => 5,
+            Self::Gram((_, 4)) => 8,
             Self::Gram((_, 3)) => 12,
             Self::Gram(_) => 60,
             Self::Range(lowest, highest) if lowest == highest => 2,
@@ -107,10 +108,11 @@ impl Filing {
 const AFFIX_BYTES_NARROW: u32 = 3;
 const CIDR_BITS_NARROW: u32 = 8;
 
-/// How a condition can be filed; `None` if leaves of any value may meet it. Grams are left to `choose`.
+/// How a condition can be filed; `None` if leaves of any value may meet it. Where there are several ways they are left
+/// to `choose`.
 pub(super) fn filing(
     condition: &Condition,
-    choose: impl FnOnce(&mut dyn Iterator<Item = Gram>) -> Option<Gram>,
+    choose: impl FnOnce(&mut dyn Iterator<Item = Filing>) -> Option<Filing>,
 ) -> Option<Filing> {
     Some(match condition {
         Condition::Text(text) => Filing::text(kind::TEXT, text),
@@ -142,9 +144,7 @@ pub(super) fn filing(
                 hash: whole(only),
                 length: crate::arrays::number(only.len()),
             },
-            literals => Filing::Gram(choose(
-                &mut literals.iter().flat_map(|one| grams::grams(one)),
-            )?),
+            literals => choose(&mut ways(literals))?,
         },
         Condition::Prefix(_)
         | Condition::Suffix(_)
@@ -154,6 +154,23 @@ pub(super) fn filing(
         | Condition::Absent
         | Condition::AnythingBut(_) => return None,
     })
+}
+
+/// The ways to find a wildcard: by its head, by its tail, by any part of a literal.
+fn ways(literals: &[Box<[u8]>]) -> impl Iterator<Item = Filing> {
+    let long = |literal: &&Box<[u8]>| literal.len() >= AFFIX_BYTES_NARROW as usize;
+    let head = literals.first().filter(long).map(|head| Filing::Key {
+        kind: kind::PREFIX,
+        hash: whole(head),
+        length: crate::arrays::number(head.len()),
+    });
+    let tail = literals.last().filter(long).map(|tail| Filing::Key {
+        kind: kind::SUFFIX,
+        hash: whole_tail(tail),
+        length: crate::arrays::number(tail.len()),
+    });
+    let grams = literals.iter().flat_map(|literal| grams::grams(literal));
+    head.into_iter().chain(tail).chain(grams.map(Filing::Gram))
 }
 
 fn block(block: &Block) -> Filing {

@@ -1,11 +1,12 @@
-//! The few bytes by which wildcards are found in a text: each wildcard is filed under four neighbouring bytes of its
-//! literals (or fewer, if none has four), so that most places of a text are done with at one look at a bitmap.
+//! The few bytes by which wildcards are found in a text: each wildcard is filed under eight neighbouring bytes of its
+//! literals (or four or fewer, if none has as many), so that most places of a text are done with at one look at a bitmap.
 //! Never says that a wildcard matches.
 
 use crate::words::{keyed, word};
 
-/// Bytes of the longest gram.
-pub(super) const GRAM_BYTES_MAX: usize = 4;
+/// Bytes that a gram may have, and the most.
+const LENGTHS: [usize; 5] = [1, 2, 3, 4, GRAM_BYTES_MAX];
+pub(super) const GRAM_BYTES_MAX: usize = 8;
 /// Bits of the bitmap for each gram in it.
 const BITS_PER_GRAM: usize = 16;
 const BITS_MIN: usize = 64;
@@ -16,43 +17,40 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(super) struct Grams {
     bits: Box<[u64]>,
     shift: u32,
-    /// Whether there are grams of 1, 2, 3 and 4 bytes.
-    lengths: [bool; GRAM_BYTES_MAX],
+    /// The lengths that there are.
+    lengths: Box<[usize]>,
 }
 
 /// A gram: its bytes as a number, and how many.
-pub(super) type Gram = (u32, usize);
+pub(super) type Gram = (u64, usize);
 
 /// The grams of a literal, all of the greatest length that it has.
 pub(super) fn grams(literal: &[u8]) -> impl Iterator<Item = Gram> {
-    let length = literal.len().min(GRAM_BYTES_MAX);
-    let places = if length == 0 {
-        0
-    } else {
-        literal.len() - length + 1
-    };
-    (0..places).map(move |at| (word(literal, at, length) as u32, length))
+    let length = LENGTHS.into_iter().rfind(|length| *length <= literal.len());
+    let places = length.map_or(0, |length| literal.len() - length + 1);
+    let length = length.unwrap_or_default();
+    (0..places).map(move |at| (word(literal, at, length), length))
 }
 
 /// The hash of a gram, the path left aside.
 pub(super) fn hash((bytes, length): Gram) -> u64 {
-    (u64::from(bytes) | (length as u64) << 32).wrapping_mul(SPREAD)
+    (bytes ^ (length as u64) << 56).wrapping_mul(SPREAD)
 }
 
 impl Grams {
     pub(super) fn new(grams: &[Gram]) -> Self {
+        let mut lengths: Vec<usize> = grams.iter().map(|gram| gram.1).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
         let bits = (grams.len() * BITS_PER_GRAM)
             .max(BITS_MIN)
             .next_power_of_two();
         let mut all = Self {
             bits: vec![0; bits / 64].into(),
             shift: 64 - bits.trailing_zeros(),
-            lengths: [false; GRAM_BYTES_MAX],
+            lengths: lengths.into(),
         };
         for &gram in grams {
-            if let Some(length) = all.lengths.get_mut(gram.1.wrapping_sub(1)) {
-                *length = true;
-            }
             let bit = hash(gram) >> all.shift;
             if let Some(word) = all.bits.get_mut((bit / 64) as usize) {
                 *word |= 1 << (bit % 64);
@@ -64,31 +62,30 @@ impl Grams {
     /// Calls `found` with the key of each place of the text that may hold one of the grams.
     #[inline]
     pub(super) fn of_text(&self, text: &[u8], node: u32, kind: u8, mut found: impl FnMut(u64)) {
-        for (length, _) in (1..).zip(self.lengths).filter(|(_, is_used)| *is_used) {
-            for window in text.windows(length) {
-                let hash = hash((bytes(window), length));
-                let bit = hash >> self.shift;
-                let word = self
-                    .bits
-                    .get((bit / 64) as usize)
-                    .copied()
-                    .unwrap_or_default();
-                if word >> (bit % 64) & 1 == 1 {
-                    found(keyed(hash, node, kind));
-                }
+        let mut met = |bytes: u64, length: usize| {
+            let hash = hash((bytes, length));
+            let bit = hash >> self.shift;
+            let word = self
+                .bits
+                .get((bit / 64) as usize)
+                .copied()
+                .unwrap_or_default();
+            if word >> (bit % 64) & 1 == 1 {
+                found(keyed(hash, node, kind));
+            }
+        };
+        for &length in &self.lengths {
+            match length {
+                8 => text
+                    .array_windows()
+                    .for_each(|window| met(u64::from_le_bytes(*window), 8)),
+                4 => text
+                    .array_windows()
+                    .for_each(|window| met(u32::from_le_bytes(*window).into(), 4)),
+                _ => (0..(text.len() + 1).saturating_sub(length))
+                    .for_each(|at| met(word(text, at, length), length)),
             }
         }
-    }
-}
-
-#[inline]
-fn bytes(window: &[u8]) -> u32 {
-    match *window {
-        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
-        [a, b, c] => u32::from_le_bytes([a, b, c, 0]),
-        [a, b] => u32::from_le_bytes([a, b, 0, 0]),
-        [a] => u32::from(a),
-        _ => 0,
     }
 }
 
@@ -98,9 +95,12 @@ mod tests {
 
     #[test]
     fn every_gram_of_a_literal_is_met_in_a_text_that_holds_it() {
-        for literal in ["a", "ab", "abc", "abcd", "abcdefgh", "é😀"] {
+        for literal in ["a", "ab", "abc", "abcd", "abcdefg", "abcdefghijk", "é😀"] {
             let all: Vec<Gram> = grams(literal.as_bytes()).collect();
-            assert_eq!(all.len(), literal.len().saturating_sub(3).max(1));
+            assert!(
+                !all.is_empty() && all.iter().all(|gram| gram.1 <= literal.len()),
+                "{literal}"
+            );
             for &gram in &all {
                 let mut keys = Vec::new();
                 let text = format!("xx{literal}yy");

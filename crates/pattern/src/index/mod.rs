@@ -5,6 +5,7 @@
 //! found under one of its values has its other fields checked before it counts: filing is never the verdict.
 
 mod build;
+mod crowd;
 mod draft;
 mod file;
 mod grams;
@@ -81,6 +82,8 @@ pub(crate) struct Index {
     /// The rule of each combination; ascending.
     rules: Vec<u32>,
     rule_count: u32,
+    /// Whether a rule may be found more than once.
+    has_alternatives: bool,
     /// How many predicates keep their answers.
     memos: u32,
     table: Table,
@@ -104,6 +107,11 @@ impl Index {
         kept.flat_map(|(predicates, _)| predicates)
             .filter_map(|id| self.predicate(*id))
             .map(|predicate| predicate.node)
+    }
+
+    /// Whether a rule may be found more than once.
+    pub(crate) fn has_alternatives(&self) -> bool {
+        self.has_alternatives
     }
 
     fn path(&self, node: u32) -> Option<&PathIndex> {

@@ -3,7 +3,9 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::crowd::Crowd;
 use super::file::{self, kind, v4_hash, v6_hash};
+use super::grams::Grams;
 use super::{Entry, Index, PathIndex, Predicate};
 use crate::address::Address;
 use crate::arrays::NONE;
@@ -54,7 +56,17 @@ pub(crate) struct Work {
     numbers: Vec<Ordinal>,
     /// What the event has for each predicate, where arrays make it necessary to choose.
     fields: HashMap<u32, Candidates, FixedState>,
+    /// Paths with many leaves.
+    crowds: HashMap<u32, Crowd, FixedState>,
+    /// The text in which each key was last found, where texts are long.
+    seen: Vec<u32>,
+    text: u32,
 }
+
+/// Leaves of one path from which on they are sorted.
+const LEAVES_MANY: usize = 64;
+/// Bytes of a text from which on it is noted what has been found in it.
+const TEXT_BYTES_MANY: usize = 256;
 
 impl Index {
     /// Calls `found` with each rule that matches, as often as it has combinations that do.
@@ -67,6 +79,7 @@ impl Index {
     ) {
         work.memo.next(self.memos);
         work.fields.clear();
+        work.crowds.clear();
         let mut query = Query {
             index: self,
             json,
@@ -163,20 +176,30 @@ impl Query<'_> {
         holds
     }
 
-    fn answer(&self, predicate: &Predicate) -> bool {
-        let is_hit = |leaf: u32| {
-            let value = self.leaves.value(self.json, leaf);
-            value.is_some_and(|value| predicate.conditions.iter().any(|one| one.is_met_by(value)))
+    fn answer(&mut self, predicate: &Predicate) -> bool {
+        let (leaves, json, conditions) = (self.leaves, self.json, &predicate.conditions);
+        let has_hit = if leaves.are_more_than(LEAVES_MANY, predicate.node) {
+            self.crowd(predicate.node).has_hit(json, leaves, conditions)
+        } else {
+            leaves.at(predicate.node).any(|leaf| {
+                let value = leaves.value(json, leaf);
+                value.is_some_and(|value| conditions.iter().any(|one| one.is_met_by(value)))
+            })
         };
-        if self.leaves.at(predicate.node).any(is_hit) {
-            return true;
-        }
         // In an array, the choice of an element may leave the path without a leaf.
-        predicate.accepts_absence
-            && self
-                .leaves
-                .at(predicate.node)
-                .all(|leaf| self.leaves.arrays.is_in_element(leaf))
+        has_hit
+            || predicate.accepts_absence
+                && leaves
+                    .at(predicate.node)
+                    .all(|leaf| leaves.arrays.is_in_element(leaf))
+    }
+
+    fn crowd(&mut self, node: u32) -> &Crowd {
+        let (leaves, json) = (self.leaves, self.json);
+        self.work
+            .crowds
+            .entry(node)
+            .or_insert_with(|| Crowd::new(json, leaves, node))
     }
 
     /// Whether leaves for all fields can be chosen from the same elements of arrays.
@@ -209,20 +232,17 @@ impl Query<'_> {
             return;
         };
         let (leaves, json) = (self.leaves, self.json);
-        self.work.fields.entry(id).or_insert_with(|| {
-            let all: Vec<u32> = leaves.at(predicate.node).collect();
-            let is_hit = |&leaf: &u32| {
-                let value = leaves.value(json, leaf);
-                value.is_some_and(|value| {
-                    predicate.conditions.iter().any(|one| one.is_met_by(value))
-                })
-            };
-            Candidates {
-                hits: all.iter().copied().filter(is_hit).collect(),
-                all,
-                accepts_absence: predicate.accepts_absence,
-            }
-        });
+        if self.work.fields.contains_key(&id) {
+            return;
+        }
+        let crowd = self.crowd(predicate.node);
+        let field = Candidates {
+            all: crowd.all.clone(),
+            hits: crowd.hits(json, leaves, &predicate.conditions),
+            arrays: crowd.arrays.clone(),
+            accepts_absence: predicate.accepts_absence,
+        };
+        self.work.fields.insert(id, field);
     }
 
     fn look_up(&mut self, node: u32, path: &PathIndex, value: Scalar<'_>, hits: &mut Vec<u32>) {
@@ -253,7 +273,7 @@ impl Query<'_> {
         }
     }
 
-    fn look_up_text(&self, node: u32, path: &PathIndex, text: &str, hits: &mut Vec<u32>) {
+    fn look_up_text(&mut self, node: u32, path: &PathIndex, text: &str, hits: &mut Vec<u32>) {
         let (value, bytes) = (Scalar::Text(text), text.as_bytes());
         let mut look = |hash: u64, kind: u8| self.probe(keyed(hash, node, kind), value, hits);
         if path.has_texts {
@@ -288,24 +308,52 @@ impl Query<'_> {
             }
         }
         if let Some(grams) = &path.grams {
-            grams.of_text(bytes, node, kind::GRAM, |key| self.probe(key, value, hits));
+            if bytes.len() < TEXT_BYTES_MANY {
+                grams.of_text(bytes, node, kind::GRAM, |key| self.probe(key, value, hits));
+            } else {
+                self.look_up_long(node, grams, text, hits);
+            }
         }
+    }
+
+    /// Asks once for each gram, however often the text holds it.
+    fn look_up_long(&mut self, node: u32, grams: &Grams, text: &str, hits: &mut Vec<u32>) {
+        let mut seen = std::mem::take(&mut self.work.seen);
+        self.work.text = self.work.text.wrapping_add(1);
+        let present = self.work.text;
+        if seen.len() < self.index.atoms.len() || present == 0 {
+            seen.clear();
+            seen.resize(self.index.atoms.len(), present.wrapping_sub(1));
+        }
+        grams.of_text(text.as_bytes(), node, kind::GRAM, |key| {
+            self.index.table.probe(key, |first| {
+                let last = seen.get_mut(first as usize);
+                if last.is_some_and(|last| std::mem::replace(last, present) != present) {
+                    self.meet(first, Scalar::Text(text), hits);
+                }
+            });
+        });
+        self.work.seen = seen;
     }
 
     /// Notes the predicates that have a condition with this key which the value really meets.
     #[inline]
     fn probe(&self, key: u64, value: Scalar<'_>, hits: &mut Vec<u32>) {
-        self.index.table.probe(key, |first| {
-            let atoms = self.index.atoms.get(first as usize..).unwrap_or_default();
-            for atom in atoms {
-                let condition = self.index.condition(atom);
-                if condition.is_some_and(|condition| condition.is_met_by(value)) {
-                    hits.push(atom.predicate);
-                }
-                if atom.is_last_of_key {
-                    break;
-                }
+        self.index
+            .table
+            .probe(key, |first| self.meet(first, value, hits));
+    }
+
+    fn meet(&self, first: u32, value: Scalar<'_>, hits: &mut Vec<u32>) {
+        let atoms = self.index.atoms.get(first as usize..).unwrap_or_default();
+        for atom in atoms {
+            let condition = self.index.condition(atom);
+            if condition.is_some_and(|condition| condition.is_met_by(value)) {
+                hits.push(atom.predicate);
             }
-        });
+            if atom.is_last_of_key {
+                break;
+            }
+        }
     }
 }

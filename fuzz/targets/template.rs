@@ -16,20 +16,31 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let (head, event) = text.split_once('\0').unwrap_or((text, r#"{"a":{"b":"x"},"n":[1,"\""]}"#));
+    let (head, event) = text
+        .split_once('\0')
+        .unwrap_or((text, r#"{"a":{"b":"x"},"n":[1,"\""]}"#));
     let mut parts = head.splitn(3, '\n');
     let (Some(one), Some(two), Some(template)) = (parts.next(), parts.next(), parts.next()) else {
         return;
     };
-    let paths = vec![("a".to_owned(), one.to_owned()), ("n".to_owned(), two.to_owned())];
-    let input = TargetInput::Transformer { paths, template: template.to_owned() };
+    let paths = vec![
+        ("a".to_owned(), one.to_owned()),
+        ("n".to_owned(), two.to_owned()),
+    ];
+    let input = TargetInput::Transformer {
+        paths,
+        template: template.to_owned(),
+    };
     let is_valid = validate("1", &input).is_ok();
     let filled = transform(&input, event, &CONTEXT);
     if let Ok(filled) = filled
         && is_valid
         && template.trim_start().starts_with('{')
     {
-        assert!(serde_json::from_str::<&serde_json::value::RawValue>(&filled).is_ok(), "{filled}");
+        assert!(
+            serde_json::from_str::<&serde_json::value::RawValue>(&filled).is_ok(),
+            "{filled}"
+        );
     }
     let _ = transform(&TargetInput::Path(one.to_owned()), event, &CONTEXT);
 });

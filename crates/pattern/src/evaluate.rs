@@ -39,7 +39,7 @@ pub(crate) fn fields(combination: Combination) -> Vec<Field> {
 /// What an event has at one field's path.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
-    /// Every leaf there, ascending.
+    /// Every leaf there, ascending; not needed where absence is not accepted.
     pub(crate) all: Vec<u32>,
     /// The leaves that meet one of the values.
     pub(crate) hits: Vec<u32>,

@@ -1,6 +1,8 @@
 //! The leaves of one path when there are many of them, sorted once per event so that a predicate need not look at all
 //! of them. Never made for the few leaves that events usually have.
 
+use std::ops::Range;
+
 use crate::condition::Condition;
 use crate::event::Scalar;
 use crate::leaves::Leaves;
@@ -13,6 +15,8 @@ pub(super) struct Crowd {
     pub(super) all: Vec<u32>,
     /// Strings, by their text.
     texts: Vec<u32>,
+    /// Where in `texts` each different text begins and ends.
+    same_texts: Vec<Range<usize>>,
     /// Comparable numbers, by their value.
     numbers: Vec<(Ordinal, u32)>,
     /// Other numbers.
@@ -42,6 +46,14 @@ impl Crowd {
             }
         }
         crowd.texts.sort_by_key(|leaf| text(json, leaves, *leaf));
+        let mut start = 0;
+        let runs = crowd
+            .texts
+            .chunk_by(|one, other| text(json, leaves, *one) == text(json, leaves, *other));
+        for run in runs {
+            crowd.same_texts.push(start..start + run.len());
+            start += run.len();
+        }
         crowd.numbers.sort_unstable();
         crowd.arrays = leaves.arrays.around(&crowd.all);
         crowd
@@ -134,8 +146,9 @@ impl Crowd {
             value.is_some_and(|value| condition.is_met_by(value))
         };
         let same_texts = self
-            .texts
-            .chunk_by(|one, other| text(json, leaves, *one) == text(json, leaves, *other));
+            .same_texts
+            .iter()
+            .filter_map(|place| self.texts.get(place.clone()));
         let same_numbers = self.numbers.chunk_by(|one, other| one.0 == other.0);
         let literals = [&self.trues, &self.falses, &self.nulls].map(Vec::as_slice);
         let odd = self.odd_numbers.chunks(1);

@@ -237,7 +237,11 @@ impl Query<'_> {
         }
         let crowd = self.crowd(predicate.node);
         let field = Candidates {
-            all: crowd.all.clone(),
+            all: if predicate.accepts_absence {
+                crowd.all.clone()
+            } else {
+                Vec::new()
+            },
             hits: crowd.hits(json, leaves, &predicate.conditions),
             arrays: crowd.arrays.clone(),
             accepts_absence: predicate.accepts_absence,

@@ -6,14 +6,18 @@
 //! arrays.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use crate::arrays::{Arrays, Span};
 use crate::compile::{Combination, Values};
 use crate::condition::Condition;
 use crate::event::Event;
 use crate::limits::CHOICES_MAX;
+
+type HashMap<K, V> = hashbrown::HashMap<K, V, FixedState>;
+type HashSet<K> = hashbrown::HashSet<K, FixedState>;
 
 /// One path of a combination and what it asks for.
 #[derive(Clone, Debug)]
@@ -107,7 +111,7 @@ pub(crate) fn choose<C: Borrow<Candidates>>(fields: &[C], arrays: &Arrays) -> Re
         last_use,
         left: CHOICES_MAX,
     };
-    let mut choices = HashSet::from([Choice::default()]);
+    let mut choices = HashSet::from_iter([Choice::default()]);
     for (place, candidates) in fields.iter().enumerate() {
         let next = search.choose(&choices, candidates.borrow(), place);
         choices = next.ok_or(place)?;
@@ -149,7 +153,7 @@ impl Search<'_> {
         candidates: &Candidates,
         place: usize,
     ) -> Option<HashSet<Choice>> {
-        let mut next = HashSet::new();
+        let mut next = HashSet::default();
         for choice in choices {
             let excluded = self.excluded(choice);
             self.left = self.left.checked_sub(1)?;

@@ -39,20 +39,15 @@ pub(crate) fn scan(
         leaves,
         open,
     };
-    if scanner.text.len() >= u32::MAX as usize {
-        return Err(scanner.broken());
-    }
-    if scanner.peek() != Some(b'{') {
-        return Ok(None);
-    }
-    scanner.at += 1;
-    scanner.open.scopes.push(Scope::EVENT);
-    scanner.run()?;
-    match scanner.peek() {
-        None => Ok(Some(())),
-        Some(_) => Err(scanner.broken()),
+    match scanner.event() {
+        Ok(found) => Ok(found),
+        Err(Broken) => Err(Fault::at("Unexpected text", scanner.at.min(json.len()))),
     }
 }
+
+/// The text is not JSON at the place reached.
+#[derive(Clone, Copy, Debug)]
+struct Broken;
 
 struct Scanner<'t, 's> {
     json: &'t str,
@@ -72,7 +67,23 @@ enum Turn {
 }
 
 impl Scanner<'_, '_> {
-    fn run(&mut self) -> Result<(), Fault> {
+    fn event(&mut self) -> Result<Option<()>, Broken> {
+        if self.text.len() >= u32::MAX as usize {
+            return Err(Broken);
+        }
+        if self.peek() != Some(b'{') {
+            return Ok(None);
+        }
+        self.at += 1;
+        self.open.scopes.push(Scope::EVENT);
+        self.run()?;
+        match self.peek() {
+            None => Ok(Some(())),
+            Some(_) => Err(Broken),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Broken> {
         let mut turn = Turn::Opened;
         while let Some(&scope) = self.open.scopes.last() {
             turn = if scope.is_array() {
@@ -88,7 +99,7 @@ impl Scanner<'_, '_> {
     }
 
     #[inline]
-    fn members(&mut self, scope: &Scope, turn: Turn) -> Result<Turn, Fault> {
+    fn members(&mut self, scope: &Scope, turn: Turn) -> Result<Turn, Broken> {
         if turn == Turn::Opened && self.take(b'}') {
             return Ok(Turn::Closed);
         }
@@ -99,11 +110,11 @@ impl Scanner<'_, '_> {
             }
             is_first = false;
             if self.peek() != Some(b'"') {
-                return Err(self.broken());
+                return Err(Broken);
             }
             let name = self.string()?;
             if !self.take(b':') {
-                return Err(self.broken());
+                return Err(Broken);
             }
             let opened = match self.step(scope.node, name)? {
                 Some(node) => self.value(scope, node)?,
@@ -115,7 +126,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    fn elements(&mut self, scope: &Scope, turn: Turn) -> Result<Turn, Fault> {
+    fn elements(&mut self, scope: &Scope, turn: Turn) -> Result<Turn, Broken> {
         if turn == Turn::Opened && self.take(b']') {
             return Ok(Turn::Closed);
         }
@@ -133,13 +144,13 @@ impl Scanner<'_, '_> {
 
     /// Whether a comma follows, not the closing bracket.
     #[inline]
-    fn goes_on(&mut self, closing: u8) -> Result<bool, Fault> {
+    fn goes_on(&mut self, closing: u8) -> Result<bool, Broken> {
         let found = self.peek();
         self.at += 1;
         match found {
             Some(b',') => Ok(true),
             Some(found) if found == closing => Ok(false),
-            _ => Err(self.broken()),
+            _ => Err(Broken),
         }
     }
 
@@ -158,10 +169,10 @@ impl Scanner<'_, '_> {
 
     /// The node that a name leads to. A dot in a name is as good as a step.
     #[inline]
-    fn step(&self, node: u32, (start, end): (usize, usize)) -> Result<Option<u32>, Fault> {
+    fn step(&self, node: u32, (start, end): (usize, usize)) -> Result<Option<u32>, Broken> {
         let name = self.text.get(start..end).unwrap_or_default();
         if self.marks.have_met_backslash() && memchr(b'\\', name).is_some() {
-            let name = unescaped(self.json, start)?;
+            let name = unescaped(self.json, start).map_err(|_| Broken)?;
             return Ok(self.descend(node, name.as_bytes()));
         }
         let child = self.paths.child(node, self.text, start, end - start);
@@ -180,7 +191,7 @@ impl Scanner<'_, '_> {
 
     /// Takes a value at `node`, which stands in `scope`. Whether a container was opened.
     #[inline]
-    fn value(&mut self, scope: &Scope, node: u32) -> Result<bool, Fault> {
+    fn value(&mut self, scope: &Scope, node: u32) -> Result<bool, Broken> {
         let is_wanted = self.paths.is_wanted(node);
         let found = match self.peek() {
             Some(b'{') if self.paths.has_children(node) => Some(false),
@@ -202,9 +213,9 @@ impl Scanner<'_, '_> {
         Ok(false)
     }
 
-    fn descend_into(&mut self, scope: &Scope, node: u32, is_array: bool) -> Result<(), Fault> {
+    fn descend_into(&mut self, scope: &Scope, node: u32, is_array: bool) -> Result<(), Broken> {
         if self.open.scopes.len() >= DOCUMENT_DEPTH_MAX {
-            return Err(self.broken());
+            return Err(Broken);
         }
         let waiting = self.open.waiting.len();
         let inner = self.leaves.arrays.open(scope, node, is_array, waiting);
@@ -213,7 +224,7 @@ impl Scanner<'_, '_> {
     }
 
     #[inline]
-    fn leaf(&mut self, scope: &Scope, node: u32) -> Result<Leaf, Fault> {
+    fn leaf(&mut self, scope: &Scope, node: u32) -> Result<Leaf, Broken> {
         if self.peek() == Some(b'"') {
             let place = self.string()?;
             return self.text_leaf(scope, node, place);
@@ -225,7 +236,7 @@ impl Scanner<'_, '_> {
             "false" => Kind::False,
             "null" => Kind::Null,
             number if is_number(number) => Kind::Number(comparable(number)),
-            _ => return Err(self.broken()),
+            _ => return Err(Broken),
         };
         Ok(Leaf::new(scope, node, kind, place))
     }
@@ -236,13 +247,13 @@ impl Scanner<'_, '_> {
         scope: &Scope,
         node: u32,
         place: (usize, usize),
-    ) -> Result<Leaf, Fault> {
+    ) -> Result<Leaf, Broken> {
         let text = self.text.get(place.0..place.1).unwrap_or_default();
         if !self.marks.have_met_backslash() || memchr(b'\\', text).is_none() {
             return Ok(Leaf::new(scope, node, Kind::Text, place));
         }
         let start = self.leaves.unescaped.len();
-        let text = unescaped(self.json, place.0)?;
+        let text = unescaped(self.json, place.0).map_err(|_| Broken)?;
         self.leaves.unescaped.push_str(&text);
         let place = (start, self.leaves.unescaped.len());
         Ok(Leaf::new(scope, node, Kind::Unescaped, place))
@@ -250,32 +261,32 @@ impl Scanner<'_, '_> {
 
     /// Passes over a value.
     #[inline]
-    fn skip(&mut self) -> Result<(), Fault> {
+    fn skip(&mut self) -> Result<(), Broken> {
         match self.peek() {
             Some(b'"') => self.string().map(|_| ()),
             Some(b'{' | b'[') => {
                 let end = self.marks.skip_container(self.at + 1);
-                self.at = end.ok_or_else(|| self.broken())?;
+                self.at = end.ok_or(Broken)?;
                 Ok(())
             }
             Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
                 self.word();
                 Ok(())
             }
-            _ => Err(self.broken()),
+            _ => Err(Broken),
         }
     }
 
     /// The place of the text between the quotes of the string that begins here.
     #[inline]
-    fn string(&mut self) -> Result<(usize, usize), Fault> {
+    fn string(&mut self) -> Result<(usize, usize), Broken> {
         let (first, last) = (self.marks.next_quote(), self.marks.next_quote());
         match (first, last) {
             (Some(first), Some(last)) if first == self.at => {
                 self.at = last + 1;
                 Ok((first + 1, last))
             }
-            _ => Err(self.broken()),
+            _ => Err(Broken),
         }
     }
 
@@ -306,11 +317,6 @@ impl Scanner<'_, '_> {
                 other => return other.copied(),
             }
         }
-    }
-
-    #[cold]
-    fn broken(&self) -> Fault {
-        Fault::at("Unexpected text", self.at.min(self.text.len()))
     }
 }
 

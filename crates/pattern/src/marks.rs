@@ -59,8 +59,11 @@ impl<'t> Marks<'t> {
         let mut is_in_string = 0;
         let mut ahead = u64::MAX << (at - self.block);
         loop {
-            let strings = fill_between(self.quotes) ^ is_in_string;
-            is_in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
+            let mut strings = is_in_string;
+            if self.quotes != 0 {
+                strings ^= fill_between(self.quotes);
+                is_in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
+            }
             let visible = ahead & !strings;
             let opening = self.mask(b'{') & visible;
             let closing = self.mask(b'}') & visible;

@@ -11,6 +11,7 @@ use crate::marks::Marks;
 use crate::number::comparable;
 use crate::paths::Paths;
 use crate::reader::unescaped;
+use crate::words::holds;
 
 /// What the pass needs besides the leaves it finds. Kept from event to event for its memory.
 #[derive(Debug, Default)]
@@ -118,7 +119,10 @@ impl Scanner<'_, '_> {
             }
             let opened = match self.step(scope.node, name)? {
                 Some(node) => self.value(scope, node)?,
-                None => self.skip().map(|()| false)?,
+                None => {
+                    let first = self.peek();
+                    self.skip(first).map(|()| false)?
+                }
             };
             if opened {
                 return Ok(Turn::Opened);
@@ -170,16 +174,19 @@ impl Scanner<'_, '_> {
     /// The node that a name leads to. A dot in a name is as good as a step.
     #[inline]
     fn step(&self, node: u32, (start, end): (usize, usize)) -> Result<Option<u32>, Broken> {
-        let name = self.text.get(start..end).unwrap_or_default();
-        if self.marks.have_met_backslash() && memchr(b'\\', name).is_some() {
+        let name = || self.text.get(start..end).unwrap_or_default();
+        if self.marks.have_met_backslash() && memchr(b'\\', name()).is_some() {
             let name = unescaped(self.json, start).map_err(|_| Broken)?;
             return Ok(self.descend(node, name.as_bytes()));
         }
         let child = self.paths.child(node, self.text, start, end - start);
-        if child.is_some() || !self.paths.is_deep(node) || !name.contains(&b'.') {
+        if child.is_some()
+            || !self.paths.is_deep(node)
+            || !holds(self.text, start, end - start, b'.')
+        {
             return Ok(child);
         }
-        Ok(self.descend(node, name))
+        Ok(self.descend(node, name()))
     }
 
     fn descend(&self, node: u32, name: &[u8]) -> Option<u32> {
@@ -192,19 +199,20 @@ impl Scanner<'_, '_> {
     /// Takes a value at `node`, which stands in `scope`. Whether a container was opened.
     #[inline]
     fn value(&mut self, scope: &Scope, node: u32) -> Result<bool, Broken> {
+        let first = self.peek();
         let is_wanted = self.paths.is_wanted(node);
-        let found = match self.peek() {
+        let found = match first {
             Some(b'{') if self.paths.has_children(node) => Some(false),
             Some(b'[') if is_wanted || self.paths.has_children(node) => Some(true),
-            _ if !is_wanted => return self.skip().map(|()| false),
-            Some(b'{') => return self.skip().map(|()| false),
+            Some(b'{') => return self.skip(first).map(|()| false),
+            _ if !is_wanted => return self.skip(first).map(|()| false),
             _ => None,
         };
         if let Some(is_array) = found {
             self.at += 1;
             return self.descend_into(scope, node, is_array).map(|()| true);
         }
-        let leaf = self.leaf(scope, node)?;
+        let leaf = self.leaf(scope, node, first)?;
         if scope.is_array() {
             self.open.waiting.push(leaf);
         } else {
@@ -224,8 +232,8 @@ impl Scanner<'_, '_> {
     }
 
     #[inline]
-    fn leaf(&mut self, scope: &Scope, node: u32) -> Result<Leaf, Broken> {
-        if self.peek() == Some(b'"') {
+    fn leaf(&mut self, scope: &Scope, node: u32, first: Option<u8>) -> Result<Leaf, Broken> {
+        if first == Some(b'"') {
             let place = self.string()?;
             return self.text_leaf(scope, node, place);
         }
@@ -259,10 +267,10 @@ impl Scanner<'_, '_> {
         Ok(Leaf::new(scope, node, Kind::Unescaped, place))
     }
 
-    /// Passes over a value.
+    /// Passes over the value that begins here with this byte.
     #[inline]
-    fn skip(&mut self) -> Result<(), Broken> {
-        match self.peek() {
+    fn skip(&mut self, first: Option<u8>) -> Result<(), Broken> {
+        match first {
             Some(b'"') => self.string().map(|_| ()),
             Some(b'{' | b'[') => {
                 let end = self.marks.skip_container(self.at + 1);

@@ -38,6 +38,18 @@ pub(crate) fn word(text: &[u8], from: usize, length: usize) -> u64 {
         .fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
+/// Whether some byte of `text` in `from..from + length` is `wanted`.
+#[inline]
+pub(crate) fn holds(text: &[u8], from: usize, length: usize, wanted: u8) -> bool {
+    const LOW: u64 = u64::from_le_bytes([1; WORD]);
+    const HIGH: u64 = LOW << 7;
+    let wanted = LOW * u64::from(wanted);
+    (0..length).step_by(WORD).any(|done| {
+        let same = word(text, from + done, (length - done).min(WORD)) ^ wanted;
+        same.wrapping_sub(LOW) & !same & HIGH != 0
+    })
+}
+
 /// Calls `found` with the hash of each head of `text` that has one of the ascending `lengths`, and the length.
 #[inline]
 pub(crate) fn heads(text: &[u8], lengths: &[u32], mut found: impl FnMut(u64, u32)) {
@@ -142,6 +154,17 @@ mod tests {
                         "{text} {from} {length}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_is_found_where_it_is_and_nowhere_else() {
+        let text = b"..0123456.abcdefghijklmn.";
+        for from in 0..text.len() {
+            for length in 0..=text.len() - from {
+                let slow = text[from..from + length].contains(&b'.');
+                assert_eq!(holds(text, from, length, b'.'), slow, "{from} {length}");
             }
         }
     }

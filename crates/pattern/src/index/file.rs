@@ -99,7 +99,7 @@ impl Filing {
             Self::Gram((_, 3)) => 12,
             Self::Gram(_) => 60,
             Self::Range(lowest, highest) if lowest == highest => 2,
-            Self::Range(..) => 60,
+            Self::Range(..) => 3,
         }
     }
 }

@@ -35,8 +35,8 @@ pub(super) enum Set {
     GeoExists,
 }
 
-/// Blocks of addresses are what the other engine has no room for.
-const QUAMINA_CIDR_RULES_MAX: usize = 1_000;
+/// Blocks of addresses are what the other engine has no room for, and leading wildcards what it has no time for.
+const QUAMINA_HARD_RULES_MAX: usize = 1_000;
 
 impl Set {
     pub(super) const ALL: [Self; 19] = [
@@ -101,7 +101,7 @@ impl Set {
     }
 
     pub(super) fn is_known_to_quamina(self, rules: usize) -> bool {
-        self != Self::Cidr || rules <= QUAMINA_CIDR_RULES_MAX
+        !matches!(self, Self::Cidr | Self::Contains) || rules <= QUAMINA_HARD_RULES_MAX
     }
 
     /// The n-th rule of so many.

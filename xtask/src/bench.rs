@@ -5,6 +5,7 @@
 
 mod containers;
 mod load;
+mod matcher;
 mod memory;
 mod rate;
 mod raw;
@@ -22,10 +23,13 @@ use report::Row;
 
 /// What to measure, and how long.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// The server's binary: a release build.
     #[arg(long, env = "LANDFALL_BIN", value_name = "FILE")]
-    server: PathBuf,
+    server: Option<PathBuf>,
     /// Where data goes; its file system is what is measured [default: the temporary directory].
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -41,6 +45,13 @@ pub struct Args {
     /// What to measure; everything when nothing is named.
     #[arg(value_enum)]
     what: Vec<What>,
+}
+
+/// What is measured without a server.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Matching of event patterns, next to quamina.
+    Matcher(matcher::Args),
 }
 
 /// One group of measurements.
@@ -87,8 +98,15 @@ impl Bench {
 
 /// Measures and prints.
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(Other::Matcher(args)) = &args.other {
+        return matcher::run(args);
+    }
+    let server = args
+        .server
+        .as_deref()
+        .context("name a server with --server")?;
     let bench = Bench {
-        server: args.server.canonicalize().context("there is no server")?,
+        server: server.canonicalize().context("there is no server")?,
         place: scratch(args.directory.as_deref())?,
         slices: args.slices.max(1),
         seconds: args.seconds.max(1),

@@ -6,14 +6,14 @@ use std::net::Ipv6Addr;
 const DOTTED_QUAD_BYTES_MAX: usize = 15;
 
 /// An address of either family. An IPv4 address mapped into IPv6 is the IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     V4(u32),
     V6(u128),
 }
 
 /// A block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Block {
     base: Address,
     bits: u32,
@@ -58,6 +58,23 @@ impl Block {
             Address::V6(_) if bits > 127 => Err("IPv6 mask bits must be < 128".to_owned()),
             _ => Ok(Self { base, bits }),
         }
+    }
+
+    /// The block of one address.
+    pub(crate) fn only(base: Address) -> Self {
+        let bits = match base {
+            Address::V4(_) => u32::BITS,
+            Address::V6(_) => u128::BITS,
+        };
+        Self { base, bits }
+    }
+
+    pub(crate) fn base(&self) -> Address {
+        self.base
+    }
+
+    pub(crate) fn bits(&self) -> u32 {
+        self.bits
     }
 
     pub(crate) fn contains(self, address: Address) -> bool {

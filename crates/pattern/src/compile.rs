@@ -45,7 +45,7 @@ const RESERVED_INSIDE_OR: [&str; 24] = [
 /// The alternatives for one path, with their source text for explanations.
 #[derive(Debug)]
 pub(crate) struct Values {
-    pub(crate) conditions: Vec<Condition>,
+    pub(crate) conditions: Arc<[Condition]>,
     pub(crate) source: Box<str>,
 }
 
@@ -209,7 +209,7 @@ impl Compiler<'_> {
 
     fn values(&mut self) -> Result<(), Fault> {
         let start = self.reader.at().saturating_sub(1);
-        let conditions = operators::values(&mut self.reader)?;
+        let conditions = operators::values(&mut self.reader)?.into();
         let source = self
             .source
             .get(start..self.reader.at())

@@ -26,6 +26,14 @@ pub(crate) fn exceeds(matchers: &[&[Wildcard]], limit: usize) -> bool {
     if matchers.iter().all(|operands| operands.is_empty()) {
         return false;
     }
+    let bounds = matchers
+        .iter()
+        .flat_map(|operands| operands.iter())
+        .map(bound);
+    bounds.sum::<usize>() > limit && exceeds_by_search(matchers, limit)
+}
+
+fn exceeds_by_search(matchers: &[&[Wildcard]], limit: usize) -> bool {
     let tree = Tree::of(matchers);
     let bytes = tree.bytes();
     let start = vec![0];
@@ -50,24 +58,58 @@ pub(crate) fn exceeds(matchers: &[&[Wildcard]], limit: usize) -> bool {
     false
 }
 
+/// What one operand can add at most: each of its stars once, and behind a star as many heads of the literal as can
+/// end at one place, which are those that are tails of one another.
+fn bound(operand: &Wildcard) -> usize {
+    let literals = operand.literals();
+    let stars = literals.len().saturating_sub(1);
+    let heads = literals.iter().enumerate().skip(1).map(|(place, literal)| {
+        let quote = (place == stars).then_some(b'"');
+        nested_heads(&literal.iter().copied().chain(quote).collect::<Vec<u8>>())
+    });
+    stars + 1 + heads.sum::<usize>()
+}
+
+/// The longest chain of heads of a text, each the tail of the next.
+fn nested_heads(text: &[u8]) -> usize {
+    // For each head: the length of its longest head that is also its tail, and how many such there are.
+    let mut borders: Vec<(usize, usize)> = vec![(0, 0)];
+    for (end, byte) in text.iter().enumerate() {
+        let mut length = borders.last().map_or(0, |border| border.0);
+        if end > 0 {
+            while length > 0 && text.get(length) != Some(byte) {
+                length = borders.get(length).map_or(0, |border| border.0);
+            }
+            length += usize::from(text.get(length) == Some(byte));
+        }
+        let nested = borders.get(length).map_or(0, |border| border.1);
+        borders.push((length, nested + 1));
+    }
+    borders
+        .iter()
+        .map(|border| border.1)
+        .max()
+        .unwrap_or_default()
+}
+
 impl Tree {
     fn of(matchers: &[&[Wildcard]]) -> Self {
         let mut tree = Self {
             nodes: vec![Node::default()],
         };
         // Values are matched with their quotes on, and the quotes count as characters.
-        let quote = [Piece::Byte(b'"')];
+        let quote = || std::iter::once(Piece::Byte(b'"'));
         for (matcher, operands) in matchers.iter().enumerate() {
             for operand in *operands {
-                tree.insert(matcher, quote.iter().chain(operand.pieces()).chain(&quote));
+                tree.insert(matcher, quote().chain(operand.pieces()).chain(quote()));
             }
         }
         tree
     }
 
-    fn insert<'p>(&mut self, matcher: usize, pieces: impl Iterator<Item = &'p Piece>) {
+    fn insert(&mut self, matcher: usize, pieces: impl Iterator<Item = Piece>) {
         let mut at = 0;
-        for &piece in pieces {
+        for piece in pieces {
             let fresh = self.nodes.len();
             let Some(node) = self.nodes.get_mut(at) else {
                 return;
@@ -158,7 +200,9 @@ mod tests {
             .map(|operand| vec![Wildcard::parse(operand).unwrap()])
             .collect();
         let matchers: Vec<&[Wildcard]> = matchers.iter().map(Vec::as_slice).collect();
-        (0..).find(|&limit| !exceeds(&matchers, limit)).unwrap()
+        (0..)
+            .find(|&limit| !exceeds_by_search(&matchers, limit))
+            .unwrap()
     }
 
     #[test]
@@ -188,5 +232,24 @@ mod tests {
             .map(|n| Wildcard::parse(&format!("head-{n}-")).unwrap())
             .collect();
         assert!(!exceeds(&[&operands], 1));
+    }
+
+    #[test]
+    fn the_bound_is_never_below_the_complexity() {
+        let parts = ["", "a", "b", "aa", "ab", "aab", "abab", "aaaa", "ba"];
+        for one in parts {
+            for other in parts {
+                for third in parts {
+                    let text = format!("{one}*{other}*{third}");
+                    let Ok(operand) = Wildcard::parse(&text) else {
+                        continue;
+                    };
+                    assert!(bound(&operand) >= complexity(&[&text]), "{text}");
+                }
+            }
+        }
+        assert_eq!(nested_heads(b"aaaa"), 4);
+        assert_eq!(nested_heads(b"/job-000123/"), 2);
+        assert_eq!(nested_heads(b"abab"), 2);
     }
 }

@@ -4,18 +4,18 @@
 use crate::address::{Address, Block};
 use crate::event::Scalar;
 use crate::fold::Folded;
-use crate::number::comparable;
+use crate::number::{Ordinal, comparable};
 use crate::wildcard::Wildcard;
 
 /// A condition that a leaf meets or does not meet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Condition {
     Text(Box<str>),
     /// A string of a pattern's list that is an address is compared as an address.
     Address(Address),
     Number {
         text: Box<str>,
-        value: Option<f64>,
+        value: Option<Ordinal>,
     },
     True,
     False,
@@ -34,25 +34,46 @@ pub(crate) enum Condition {
     AnythingBut(Box<[Condition]>),
 }
 
-/// Numbers between two ends, each with whether the end itself belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The numbers from the lowest to the highest, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Range {
-    pub(crate) bottom: Option<(f64, bool)>,
-    pub(crate) top: Option<(f64, bool)>,
+    pub(crate) lowest: Ordinal,
+    pub(crate) highest: Ordinal,
 }
 
 impl Range {
-    pub(crate) fn exactly(value: f64) -> Self {
+    pub(crate) fn exactly(value: Ordinal) -> Self {
         Self {
-            bottom: Some((value, true)),
-            top: Some((value, true)),
+            lowest: value,
+            highest: value,
         }
     }
 
-    fn contains(self, value: f64) -> bool {
-        let above = |(end, closed)| value > end || (closed && value == end);
-        let below = |(end, closed)| value < end || (closed && value == end);
-        self.bottom.is_none_or(above) && self.top.is_none_or(below)
+    /// Numbers above an end, and the end itself if it belongs to them.
+    pub(crate) fn above(end: Ordinal, closed: bool) -> Self {
+        Self {
+            lowest: if closed { end } else { end.above() },
+            highest: Ordinal::HIGHEST,
+        }
+    }
+
+    /// Numbers below an end, and the end itself if it belongs to them.
+    pub(crate) fn below(end: Ordinal, closed: bool) -> Self {
+        Self {
+            lowest: Ordinal::LOWEST,
+            highest: if closed { end } else { end.below() },
+        }
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            lowest: self.lowest.max(other.lowest),
+            highest: self.highest.min(other.highest),
+        }
+    }
+
+    fn contains(self, value: Ordinal) -> bool {
+        self.lowest <= value && value <= self.highest
     }
 }
 
@@ -70,7 +91,7 @@ impl Condition {
         }
     }
 
-    pub(crate) fn is_met_by(&self, leaf: &Scalar<'_>) -> bool {
+    pub(crate) fn is_met_by(&self, leaf: Scalar<'_>) -> bool {
         match (self, leaf) {
             (Self::Exists, _) => true,
             (Self::Absent, _) => false,
@@ -79,7 +100,7 @@ impl Condition {
             | (Self::True, Scalar::True)
             | (Self::False, Scalar::False) => true,
             (_, Scalar::Text(text)) => self.is_met_by_text(text),
-            (_, Scalar::Number { text, value }) => self.is_met_by_number(text, *value),
+            (_, Scalar::Number { text, value }) => self.is_met_by_number(text, value),
             _ => false,
         }
     }
@@ -99,7 +120,7 @@ impl Condition {
         }
     }
 
-    fn is_met_by_number(&self, text: &str, value: Option<f64>) -> bool {
+    fn is_met_by_number(&self, text: &str, value: Option<Ordinal>) -> bool {
         match self {
             Self::Number {
                 text: wanted,

@@ -5,13 +5,19 @@
 //! far as a later path can still tell the difference; so the work grows with the event, not with the product of its
 //! arrays.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Borrow;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
+use crate::arrays::{Arrays, Span};
 use crate::compile::{Combination, Values};
 use crate::condition::Condition;
-use crate::event::{Event, Span};
+use crate::event::Event;
 use crate::limits::CHOICES_MAX;
+
+type HashMap<K, V> = hashbrown::HashMap<K, V, FixedState>;
+type HashSet<K> = hashbrown::HashSet<K, FixedState>;
 
 /// One path of a combination and what it asks for.
 #[derive(Clone, Debug)]
@@ -34,31 +40,30 @@ pub(crate) fn fields(combination: Combination) -> Vec<Field> {
         .collect()
 }
 
-/// What the event has at one field's path.
-struct Candidates<'e> {
-    /// Every leaf there.
-    all: &'e [u32],
+/// What an event has at one field's path.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    /// Every leaf there, ascending; not needed where absence is not accepted.
+    pub(crate) all: Vec<u32>,
     /// The leaves that meet one of the values.
-    hits: Vec<u32>,
-    accepts_absence: bool,
+    pub(crate) hits: Vec<u32>,
+    /// The arrays that any leaf there lies in.
+    pub(crate) arrays: Vec<u32>,
+    pub(crate) accepts_absence: bool,
 }
 
-impl<'e> Candidates<'e> {
-    fn of(field: &Field, event: &'e Event<'_>) -> Self {
+impl Candidates {
+    fn of(field: &Field, event: &Event<'_>) -> Self {
         let all = event.at(field.path.split('.'));
+        let conditions = &field.values.conditions;
         let is_hit = |&leaf: &u32| {
-            event.leaf(leaf).is_some_and(|leaf| {
-                field
-                    .values
-                    .conditions
-                    .iter()
-                    .any(|condition| condition.is_met_by(&leaf.value))
-            })
+            let value = event.value(leaf);
+            value.is_some_and(|value| conditions.iter().any(|one| one.is_met_by(value)))
         };
-        let hits = all.iter().copied().filter(is_hit).collect();
         Self {
-            all,
-            hits,
+            all: all.to_vec(),
+            arrays: event.arrays().around(all),
+            hits: all.iter().copied().filter(is_hit).collect(),
             accepts_absence: field.accepts_absence(),
         }
     }
@@ -73,8 +78,7 @@ pub(crate) fn hopeless(fields: &[Field], event: &Event<'_>) -> Vec<usize> {
     let is_hopeless = |field: &Field| {
         let candidates = Candidates::of(field, event);
         // Absence cannot come about by a choice where a leaf lies outside of all arrays.
-        let lies_outside =
-            |&leaf: &u32| event.leaf(leaf).is_some_and(|leaf| leaf.element.is_none());
+        let lies_outside = |&leaf: &u32| !event.arrays().is_in_element(leaf);
         candidates.hits.is_empty()
             && (!candidates.accepts_absence || candidates.all.iter().any(lies_outside))
     };
@@ -96,15 +100,21 @@ pub(crate) fn evaluate(fields: &[Field], event: &Event<'_>) -> Result<(), usize>
         }
         candidates.push(found);
     }
-    let last_use = last_use(&candidates, event);
+    choose(&candidates, event.arrays())
+}
+
+/// Chooses a leaf for each field so that all are consistent. The error is the place where no choice was left.
+pub(crate) fn choose<C: Borrow<Candidates>>(fields: &[C], arrays: &Arrays) -> Result<(), usize> {
+    let last_use = last_use(fields);
     let mut search = Search {
-        event,
+        arrays,
         last_use,
         left: CHOICES_MAX,
     };
-    let mut choices = HashSet::from([Choice::default()]);
-    for (place, candidates) in candidates.iter().enumerate() {
-        choices = search.choose(&choices, candidates, place).ok_or(place)?;
+    let mut choices = HashSet::from_iter([Choice::default()]);
+    for (place, candidates) in fields.iter().enumerate() {
+        let next = search.choose(&choices, candidates.borrow(), place);
+        choices = next.ok_or(place)?;
         if choices.is_empty() {
             return Err(place);
         }
@@ -116,47 +126,44 @@ pub(crate) fn evaluate(fields: &[Field], event: &Event<'_>) -> Result<(), usize>
 type Choice = Vec<u32>;
 
 /// For each array, the last field that has a leaf in it.
-fn last_use(candidates: &[Candidates<'_>], event: &Event<'_>) -> HashMap<u32, usize> {
-    let mut last = HashMap::new();
-    for (place, candidates) in candidates.iter().enumerate() {
-        for &leaf in candidates.all {
-            for element in event.trail(leaf).filter_map(|id| event.element(id)) {
-                // An array lies in the same elements whichever leaf leads to it: the rest is noted already.
-                if last.insert(element.array, place) == Some(place) {
-                    break;
-                }
-            }
-        }
-    }
-    last
+fn last_use<C: Borrow<Candidates>>(fields: &[C]) -> HashMap<u32, usize> {
+    let uses = fields.iter().enumerate();
+    uses.flat_map(|(place, field)| {
+        field
+            .borrow()
+            .arrays
+            .iter()
+            .map(move |array| (*array, place))
+    })
+    .collect()
 }
 
-struct Search<'e, 'a> {
-    event: &'e Event<'a>,
+struct Search<'e> {
+    arrays: &'e Arrays,
     last_use: HashMap<u32, usize>,
     /// Steps that may still be taken.
     left: usize,
 }
 
-impl Search<'_, '_> {
+impl Search<'_> {
     /// The choices after one more field, or `None` if there are too many to look at.
     fn choose(
         &mut self,
         choices: &HashSet<Choice>,
-        candidates: &Candidates<'_>,
+        candidates: &Candidates,
         place: usize,
     ) -> Option<HashSet<Choice>> {
-        let mut next = HashSet::new();
+        let mut next = HashSet::default();
         for choice in choices {
             let excluded = self.excluded(choice);
             self.left = self.left.checked_sub(1)?;
-            if candidates.accepts_absence && consistent(candidates.all, &excluded).next().is_none()
+            if candidates.accepts_absence && consistent(&candidates.all, &excluded).next().is_none()
             {
                 next.insert(self.still_used(choice.iter().copied(), place));
             }
             for leaf in consistent(&candidates.hits, &excluded) {
                 self.left = self.left.checked_sub(1)?;
-                let all = choice.iter().copied().chain(self.event.trail(leaf));
+                let all = choice.iter().copied().chain(self.arrays.trail(leaf));
                 next.insert(self.still_used(all, place));
             }
         }
@@ -165,7 +172,7 @@ impl Search<'_, '_> {
 
     fn still_used(&self, elements: impl Iterator<Item = u32>, place: usize) -> Choice {
         let is_used = |&id: &u32| {
-            let array = self.event.element(id).map(|element| element.array);
+            let array = self.arrays.element(id).map(|element| element.array);
             array
                 .and_then(|array| self.last_use.get(&array))
                 .is_some_and(|&last| last > place)
@@ -179,8 +186,8 @@ impl Search<'_, '_> {
     /// The leaves that lie in other elements of the chosen arrays, as ascending spans that do not overlap.
     fn excluded(&self, choice: &[u32]) -> Vec<Span> {
         let mut spans = Vec::with_capacity(choice.len() * 2);
-        for element in choice.iter().filter_map(|&id| self.event.element(id)) {
-            let array = self.event.array(element.array);
+        for element in choice.iter().filter_map(|&id| self.arrays.element(id)) {
+            let array = self.arrays.span(element.array);
             spans.push(Span {
                 start: array.start,
                 end: element.span.start,

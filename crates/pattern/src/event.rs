@@ -1,15 +1,12 @@
 //! An event taken apart into leaves: a path, a value, and the array elements it lies in.
 //! Never keeps objects or arrays themselves, and never looks at what a pattern wants.
-//!
-//! Leaves are numbered so that the leaves that lie in one element of an array (and those in the whole array) have
-//! adjacent numbers. Scalars that stand directly in an array belong to none of its elements, so they are numbered
-//! behind it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::arrays::{Arrays, Scope, number};
 use crate::error::{EventError, Fault};
-use crate::number::comparable;
+use crate::number::{Ordinal, comparable};
 use crate::reader::{Reader, Token};
 
 /// An event, flattened once and then held against any number of patterns. Borrows from the JSON text.
@@ -19,45 +16,34 @@ pub struct Event<'a> {
     steps: HashMap<(u32, Cow<'a, str>), u32>,
     /// The leaves at each node of the tree, ascending.
     at_node: Vec<Vec<u32>>,
-    leaves: Vec<Leaf<'a>>,
-    elements: Vec<Element>,
-    arrays: Vec<Span>,
-}
-
-/// A scalar of the event.
-#[derive(Debug)]
-pub(crate) struct Leaf<'a> {
-    pub(crate) value: Scalar<'a>,
-    /// The innermost array element around it.
-    pub(crate) element: Option<u32>,
+    values: Vec<Value<'a>>,
+    arrays: Arrays,
 }
 
 /// A scalar value. A number keeps its source text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Scalar<'a> {
-    Text(Cow<'a, str>),
+    Text(&'a str),
     Number {
-        text: Cow<'a, str>,
-        value: Option<f64>,
+        text: &'a str,
+        value: Option<Ordinal>,
     },
     True,
     False,
     Null,
 }
 
-/// An object or array that stands in an array.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Element {
-    pub(crate) array: u32,
-    pub(crate) parent: Option<u32>,
-    pub(crate) span: Span,
-}
-
-/// Numbers of adjacent leaves, the end excluded.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
+/// A scalar as the event holds it.
+#[derive(Clone, Debug)]
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number {
+        text: Cow<'a, str>,
+        value: Option<Ordinal>,
+    },
+    True,
+    False,
+    Null,
 }
 
 impl<'a> Event<'a> {
@@ -90,51 +76,43 @@ impl<'a> Event<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn leaf(&self, number: u32) -> Option<&Leaf<'a>> {
-        self.leaves.get(number as usize)
+    /// As much of a path as the event has.
+    pub(crate) fn head_of<'p>(&self, path: &'p str) -> &'p str {
+        let steps: &HashMap<(u32, Cow<'_, str>), u32> = &self.steps;
+        let (mut node, mut length) = (0, 0);
+        for step in path.split('.') {
+            let Some(&next) = steps.get(&(node, Cow::Borrowed(step))) else {
+                break;
+            };
+            length += step.len() + usize::from(node != 0);
+            node = next;
+        }
+        path.get(..length).unwrap_or_default()
     }
 
-    pub(crate) fn element(&self, id: u32) -> Option<&Element> {
-        self.elements.get(id as usize)
-    }
-
-    pub(crate) fn array(&self, id: u32) -> Span {
-        self.arrays.get(id as usize).copied().unwrap_or_default()
-    }
-
-    /// The elements that a leaf lies in, from the inside out.
-    pub(crate) fn trail(&self, leaf: u32) -> impl Iterator<Item = u32> {
-        let innermost = self.leaf(leaf).and_then(|leaf| leaf.element);
-        std::iter::successors(innermost, |&id| {
-            self.element(id).and_then(|element| element.parent)
+    pub(crate) fn value(&self, leaf: u32) -> Option<Scalar<'_>> {
+        Some(match self.values.get(leaf as usize)? {
+            Value::Text(text) => Scalar::Text(text),
+            Value::Number { text, value } => Scalar::Number {
+                text,
+                value: *value,
+            },
+            Value::True => Scalar::True,
+            Value::False => Scalar::False,
+            Value::Null => Scalar::Null,
         })
     }
-}
 
-/// A container that is open while the event is read.
-#[derive(Clone, Copy)]
-struct Scope {
-    /// The path of the container.
-    node: u32,
-    /// The innermost element around what stands in it, were it an object.
-    element: Option<u32>,
-    /// The element that this container itself is.
-    own_element: Option<u32>,
-    array: Option<OpenArray>,
-}
-
-#[derive(Clone, Copy)]
-struct OpenArray {
-    id: u32,
-    /// How many scalars waited when the array began.
-    waiting: usize,
+    pub(crate) fn arrays(&self) -> &Arrays {
+        &self.arrays
+    }
 }
 
 struct Flattener<'a> {
     event: Event<'a>,
     scopes: Vec<Scope>,
-    /// Scalars directly in arrays that are still open, with their node.
-    waiting: Vec<(u32, Leaf<'a>)>,
+    /// Scalars directly in arrays that are still open, with their scope's node and element.
+    waiting: Vec<(u32, u32, Value<'a>)>,
 }
 
 impl<'a> Flattener<'a> {
@@ -142,19 +120,12 @@ impl<'a> Flattener<'a> {
         let event = Event {
             steps: HashMap::new(),
             at_node: vec![Vec::new()],
-            leaves: Vec::new(),
-            elements: Vec::new(),
-            arrays: Vec::new(),
-        };
-        let root = Scope {
-            node: 0,
-            element: None,
-            own_element: None,
-            array: None,
+            values: Vec::new(),
+            arrays: Arrays::default(),
         };
         Self {
             event,
-            scopes: vec![root],
+            scopes: vec![Scope::EVENT],
             waiting: Vec::new(),
         }
     }
@@ -169,90 +140,53 @@ impl<'a> Flattener<'a> {
             }
             let value = match token {
                 Token::StartObject | Token::StartArray => {
-                    self.open(scope, node, token == Token::StartArray);
+                    let is_array = token == Token::StartArray;
+                    let waiting = self.waiting.len();
+                    let inner = self.event.arrays.open(&scope, node, is_array, waiting);
+                    self.scopes.push(inner);
                     continue;
                 }
                 Token::EndObject | Token::EndArray | Token::Name | Token::End => {
-                    self.close(scope);
+                    self.close(&scope);
                     continue;
                 }
-                Token::Text => Scalar::Text(reader.text()?),
+                Token::Text => Value::Text(reader.text()?),
                 Token::Number => {
                     let text = reader.text()?;
-                    Scalar::Number {
+                    Value::Number {
                         value: comparable(&text),
                         text,
                     }
                 }
-                Token::True => Scalar::True,
-                Token::False => Scalar::False,
-                Token::Null => Scalar::Null,
+                Token::True => Value::True,
+                Token::False => Value::False,
+                Token::Null => Value::Null,
             };
-            let leaf = Leaf {
-                value,
-                element: scope.element,
-            };
-            if scope.array.is_some() {
-                self.waiting.push((node, leaf));
+            if scope.is_array() {
+                self.waiting.push((node, scope.element, value));
             } else {
-                self.record(node, leaf);
+                self.record(node, scope.element, value);
             }
         }
         Ok(())
     }
 
-    fn open(&mut self, scope: Scope, node: u32, is_array: bool) {
-        let start = id(self.event.leaves.len());
-        let own_element = scope.array.map(|array| {
-            let span = Span { start, end: start };
-            self.event.elements.push(Element {
-                array: array.id,
-                parent: scope.element,
-                span,
-            });
-            id(self.event.elements.len() - 1)
-        });
-        let array = is_array.then(|| {
-            self.event.arrays.push(Span { start, end: start });
-            OpenArray {
-                id: id(self.event.arrays.len() - 1),
-                waiting: self.waiting.len(),
-            }
-        });
-        let element = own_element.or(scope.element);
-        self.scopes.push(Scope {
-            node,
-            element,
-            own_element,
-            array,
-        });
-    }
-
-    fn close(&mut self, scope: Scope) {
+    fn close(&mut self, scope: &Scope) {
         self.scopes.pop();
-        if let Some(array) = scope.array {
-            let end = id(self.event.leaves.len());
-            if let Some(span) = self.event.arrays.get_mut(array.id as usize) {
-                span.end = end;
-            }
-            for (node, leaf) in self.waiting.split_off(array.waiting) {
-                self.record(node, leaf);
+        if scope.is_array() {
+            self.event.arrays.end_array(scope);
+            for (node, element, value) in self.waiting.split_off(scope.waiting) {
+                self.record(node, element, value);
             }
         }
-        let end = id(self.event.leaves.len());
-        let own = scope
-            .own_element
-            .and_then(|own| self.event.elements.get_mut(own as usize));
-        if let Some(element) = own {
-            element.span.end = end;
-        }
+        self.event.arrays.end(scope);
     }
 
-    fn record(&mut self, node: u32, leaf: Leaf<'a>) {
-        let number = id(self.event.leaves.len());
-        self.event.leaves.push(leaf);
+    fn record(&mut self, node: u32, element: u32, value: Value<'a>) {
+        let leaf = self.event.arrays.add_leaf(element);
+        self.event.values.push(value);
         if let Some(leaves) = self.event.at_node.get_mut(node as usize) {
-            leaves.push(number);
+            leaves.push(leaf);
         }
     }
 
@@ -274,16 +208,11 @@ impl<'a> Flattener<'a> {
     }
 
     fn step(&mut self, node: u32, step: Cow<'a, str>) -> u32 {
-        let fresh = id(self.event.at_node.len());
+        let fresh = number(self.event.at_node.len());
         let node = *self.event.steps.entry((node, step)).or_insert(fresh);
         if node == fresh {
             self.event.at_node.push(Vec::new());
         }
         node
     }
-}
-
-/// Ids count things of one text, each of which takes at least a byte of it, and texts are far below 4 GiB.
-fn id(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

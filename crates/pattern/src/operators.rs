@@ -5,7 +5,7 @@ use crate::address::Block;
 use crate::condition::{Condition, Range};
 use crate::error::Fault;
 use crate::fold::Folded;
-use crate::number::comparable;
+use crate::number::{Ordinal, comparable};
 use crate::reader::{Reader, Token};
 use crate::wildcard::Wildcard;
 
@@ -171,10 +171,9 @@ fn numeric(reader: &mut Reader<'_>) -> Read<Range> {
         return Err(reader.fault(TOO_MANY_ELEMENTS));
     }
     let value = number(reader, &end)?;
-    let bottom = (&*operator == "=").then_some((value, true));
-    Ok(Range {
-        bottom,
-        top: Some((value, closed)),
+    Ok(match &*operator {
+        "=" => Range::exactly(value),
+        _ => Range::below(value, closed),
     })
 }
 
@@ -187,10 +186,7 @@ fn from_bottom(
 ) -> Read<Range> {
     if third == Token::EndArray {
         let bottom = number(reader, bottom)?;
-        return Ok(Range {
-            bottom: Some((bottom, bottom_closed)),
-            top: None,
-        });
+        return Ok(Range::above(bottom, bottom_closed));
     }
     let operator = reader.text()?;
     if third != Token::Text {
@@ -211,13 +207,10 @@ fn from_bottom(
     if bottom >= top {
         return Err(reader.fault("Bottom must be less than top"));
     }
-    Ok(Range {
-        bottom: Some((bottom, bottom_closed)),
-        top: Some((top, &*operator == "<=")),
-    })
+    Ok(Range::above(bottom, bottom_closed).and(Range::below(top, &*operator == "<=")))
 }
 
-fn number(reader: &Reader<'_>, text: &str) -> Read<f64> {
+fn number(reader: &Reader<'_>, text: &str) -> Read<Ordinal> {
     comparable(text).ok_or_else(|| reader.fault(format!("Cannot compare number : {text}")))
 }
 

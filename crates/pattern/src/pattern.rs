@@ -7,6 +7,7 @@ use crate::error::PatternError;
 use crate::evaluate::{Field, evaluate, fields, hopeless};
 use crate::event::{Event, Scalar};
 use crate::limits::{MISS_VALUE_CHARS_MAX, MISS_VALUES_MAX};
+use crate::near::{Near, nearest};
 
 /// A valid event pattern. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Miss {
     pub wanted: String,
     /// The values that the event has there as JSON, the first few of them; `None` if it has none.
     pub found: Option<String>,
+    /// How near the nearest of them came; `None` if there is nothing to say.
+    pub near: Option<Near>,
 }
 
 impl Pattern {
@@ -92,22 +95,45 @@ fn miss(field: &Field, event: &Event<'_>) -> Miss {
     let shown = leaves
         .iter()
         .take(MISS_VALUES_MAX)
-        .filter_map(|&leaf| event.leaf(leaf));
-    let mut values: Vec<String> = shown.map(|leaf| spelled(&leaf.value)).collect();
+        .filter_map(|&leaf| event.value(leaf));
+    let mut values: Vec<String> = shown.map(spelled).collect();
     if leaves.len() > MISS_VALUES_MAX {
         values.push("…".to_owned());
     }
+    let near = if leaves.is_empty() {
+        let head = event.head_of(&field.path);
+        (!head.is_empty()).then(|| Near::Path(head.to_owned()))
+    } else if is_met(field, event) {
+        Some(Near::OtherElement)
+    } else {
+        let values = leaves.iter().filter_map(|&leaf| event.value(leaf));
+        nearest(&field.values.conditions, values)
+    };
     Miss {
         path: field.path.to_string(),
         wanted: field.values.source.to_string(),
         found: (!values.is_empty()).then(|| values.join(", ")),
+        near,
     }
 }
 
-fn spelled(value: &Scalar<'_>) -> String {
+/// Whether some leaf meets the field, other fields left aside.
+fn is_met(field: &Field, event: &Event<'_>) -> bool {
+    let leaves = event.at(field.path.split('.')).iter();
+    let mut values = leaves.filter_map(|&leaf| event.value(leaf));
+    values.any(|value| {
+        field
+            .values
+            .conditions
+            .iter()
+            .any(|one| one.is_met_by(value))
+    })
+}
+
+fn spelled(value: Scalar<'_>) -> String {
     let text = match value {
-        Scalar::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
-        Scalar::Number { text, .. } => text.to_string(),
+        Scalar::Text(text) => serde_json::Value::from(text).to_string(),
+        Scalar::Number { text, .. } => text.to_owned(),
         Scalar::True => "true".to_owned(),
         Scalar::False => "false".to_owned(),
         Scalar::Null => "null".to_owned(),

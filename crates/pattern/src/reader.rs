@@ -434,6 +434,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The content of the string whose opening quote ends before `at`, its escapes undone.
+pub(crate) fn unescaped(source: &str, at: usize) -> Result<Cow<'_, str>, Fault> {
+    let mut reader = Reader::new(source);
+    reader.at = at;
+    reader.read_string(false)
+}
+
 fn quoted(char: char) -> String {
     let code = u32::from(char);
     if char < ' ' {

@@ -11,9 +11,8 @@ pub(crate) enum Piece {
 }
 
 /// A wildcard operand, taken apart at its stars.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wildcard {
-    pieces: Box<[Piece]>,
     /// Literals before, between and after the stars; one more than there are stars.
     literals: Box<[Box<[u8]>]>,
 }
@@ -42,14 +41,21 @@ impl Wildcard {
             .split(|&piece| piece == Piece::Star)
             .map(literal)
             .collect();
-        Ok(Self {
-            pieces: pieces.into(),
-            literals,
+        Ok(Self { literals })
+    }
+
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let parts = self.literals.iter().enumerate();
+        parts.flat_map(|(place, literal)| {
+            let star = (place > 0).then_some(Piece::Star);
+            star.into_iter()
+                .chain(literal.iter().copied().map(Piece::Byte))
         })
     }
 
-    pub(crate) fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    /// The literals before, between and after the stars; one more than there are stars.
+    pub(crate) fn literals(&self) -> &[Box<[u8]>] {
+        &self.literals
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {

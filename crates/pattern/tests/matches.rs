@@ -1,12 +1,27 @@
 //! What matches what: a table for every rule of event patterns on scalars, matchers, paths, arrays and `$or`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
-use landfall_pattern::{Event, Pattern};
+use landfall_pattern::{Event, EventError, Matcher, Near, Pattern};
 
 #[track_caller]
 fn check(pattern: &str, cases: &[(&str, bool)]) {
     let parsed = Pattern::parse(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    let mut rules = Matcher::new();
+    rules.add("rule", &parsed);
     for (event, expected) in cases {
+        let found = rules
+            .matches(event)
+            .unwrap_or_else(|error| panic!("{event}: {error}"));
+        assert_eq!(
+            found == ["rule"],
+            *expected,
+            "as a rule: {pattern} on {event}"
+        );
         let flat = Event::parse(event).unwrap_or_else(|error| panic!("{event}: {error}"));
         assert_eq!(parsed.matches(&flat), *expected, "{pattern} on {event}");
         assert_eq!(
@@ -722,4 +737,88 @@ fn operator_names_are_fields_outside_or() {
         r#"{"a":{"numeric":[1]}}"#,
         &[(r#"{"a":{"numeric":1}}"#, true)],
     );
+}
+
+#[test]
+fn a_miss_says_how_near_it_came() {
+    let start = |same, of| Some(Near::Start { same, of });
+    let end = |same, of| Some(Near::End { same, of });
+    let off = |by: &str| Some(Near::Number { by: by.to_owned() });
+    for (values, value, near) in [
+        (r#"["Upload"]"#, r#""upload""#, Some(Near::Case)),
+        (r#"["uploads"]"#, r#""upload""#, start(6, 7)),
+        (r#"["x","uploads"]"#, r#"["u","uplo"]"#, start(4, 7)),
+        (r#"[{"prefix":"in/"}]"#, r#""IN/a""#, Some(Near::Case)),
+        (r#"[{"prefix":"in/"}]"#, r#""inbox""#, start(2, 3)),
+        (r#"[{"suffix":".csv"}]"#, r#""a.tsv""#, end(2, 4)),
+        (r#"[{"suffix":".csv"}]"#, r#""a.CSV""#, Some(Near::Case)),
+        (r#"["300"]"#, "300", Some(Near::Kind)),
+        ("[300]", r#""300""#, Some(Near::Kind)),
+        ("[true]", r#""true""#, Some(Near::Kind)),
+        (r#"["null"]"#, "null", Some(Near::Kind)),
+        (r#"[{"numeric":[">",5]}]"#, r#""7""#, Some(Near::Kind)),
+        ("[300]", "301.5", off("1.5")),
+        (r#"[{"numeric":[">=",10,"<=",20]}]"#, "7", off("3")),
+        (r#"[{"numeric":[">=",10,"<=",20]}]"#, "[-50,22]", off("2")),
+        (r#"[{"anything-but":"x"}]"#, r#""x""#, None),
+        (r#"["x"]"#, r#""y""#, None),
+    ] {
+        let pattern = Pattern::parse(&format!(r#"{{"a":{values}}}"#)).unwrap();
+        let text = format!(r#"{{"a":{value}}}"#);
+        let misses = pattern.why_not(&Event::parse(&text).unwrap());
+        assert_eq!(misses.len(), 1, "{values} on {text}");
+        assert_eq!(misses[0].near, near, "{values} on {text}");
+    }
+}
+
+#[test]
+fn a_miss_says_where_the_path_ends_and_which_element_was_wrong() {
+    let pattern = Pattern::parse(r#"{"a":{"b":{"c":["x"]}}}"#).unwrap();
+    let near = |event: &str| {
+        pattern.why_not(&Event::parse(event).unwrap())[0]
+            .near
+            .clone()
+    };
+    assert_eq!(near(r#"{"a":{"b":1}}"#), Some(Near::Path("a.b".to_owned())));
+    assert_eq!(
+        near(r#"{"a.b":{"d":1}}"#),
+        Some(Near::Path("a.b".to_owned()))
+    );
+    assert_eq!(near(r#"{"b":1}"#), None);
+    let pattern = Pattern::parse(r#"{"a":{"x":[1],"y":[2]}}"#).unwrap();
+    let event = Event::parse(r#"{"a":[{"x":1,"y":3},{"x":4,"y":2}]}"#).unwrap();
+    let misses = pattern.why_not(&event);
+    assert_eq!(
+        (misses.len(), misses[0].near.clone()),
+        (1, Some(Near::OtherElement))
+    );
+}
+
+#[test]
+fn a_rule_set_refuses_what_is_no_event() {
+    let mut rules = Matcher::new();
+    rules.add(1, &Pattern::parse(r#"{"a":{"b":["x"]}}"#).unwrap());
+    for text in ["", "[]", "1", r#""x""#] {
+        assert!(
+            matches!(rules.matches(text), Err(EventError::NotAnObject)),
+            "{text}"
+        );
+    }
+    for text in [
+        "{",
+        r#"{"a""#,
+        r#"{"a":"#,
+        r#"{"a":{"b":}}"#,
+        r#"{"a":{"b":x}}"#,
+        r#"{"c":[}"#,
+        "{} {}",
+        r#"{"a":1"b":2}"#,
+    ] {
+        assert!(
+            matches!(rules.matches(text), Err(EventError::Syntax { .. })),
+            "{text}"
+        );
+    }
+    let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(1_000), "]".repeat(1_000));
+    assert!(rules.matches(&deep).is_err());
 }

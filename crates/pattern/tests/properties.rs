@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 
 use landfall_pattern::{Event, Matcher, Pattern};
 use proptest::prelude::*;
-use reference::{Json, NUMBERS, Node, Value};
+use reference::{BLOCKS, Json, NUMBERS, Node, Value};
 
 /// `PROPTEST_CASES` decides where it is set.
 fn config() -> ProptestConfig {
@@ -29,6 +29,16 @@ fn config() -> ProptestConfig {
         },
     }
 }
+
+fn few() -> ProptestConfig {
+    let config = config();
+    ProptestConfig {
+        cases: config.cases / CASES_PER_FEW,
+        ..config
+    }
+}
+
+const CASES_PER_FEW: u32 = 20;
 
 fn name() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "a.b", "b.a", "é"]).prop_map(str::to_owned)
@@ -61,9 +71,11 @@ fn text() -> impl Strategy<Value = String> {
         "İ",
         "i̇",
     ]);
+    let long = prop::sample::select(vec!["x", "yx", "xyy", "éx"]);
     prop_oneof![
-        3 => known.prop_map(str::to_owned),
-        2 => prop::collection::vec(prop::sample::select(vec!["x", "y", "é", "X"]), 0..5)
+        60 => known.prop_map(str::to_owned),
+        1 => long.prop_map(|part| part.repeat(260 / part.len())),
+        40 => prop::collection::vec(prop::sample::select(vec!["x", "y", "é", "X"]), 0..5)
             .prop_map(|parts| parts.concat()),
     ]
 }
@@ -134,6 +146,7 @@ fn value() -> impl Strategy<Value = Value> {
         1 => some_texts().prop_map(Value::ButSuffix),
         1 => texts().prop_map(Value::ButFold),
         1 => prop::collection::vec(wildcard(), 1..3).prop_map(Value::ButWildcard),
+        1 => (0..BLOCKS.len()).prop_map(Value::Cidr),
     ]
 }
 
@@ -242,6 +255,7 @@ fn spell_value(value: &Value) -> String {
         Value::ButSuffix(texts) => nested("suffix", texts),
         Value::ButFold(texts) => nested("equals-ignore-case", texts),
         Value::ButWildcard(texts) => nested("wildcard", texts),
+        Value::Cidr(block) => one("cidr", BLOCKS[*block].0),
     }
 }
 
@@ -288,12 +302,16 @@ proptest! {
         events in prop::collection::vec(object(json()), 6),
     ) {
         let Some(parsed) = parse(&pattern) else { return Ok(()) };
+        let mut matcher = Matcher::new();
+        matcher.add(7, &parsed);
         for fields in &events {
             let text = spell_object(fields, spell);
             let event = Event::parse(&text).unwrap();
             let expected = reference::matches(&pattern, fields);
             prop_assert_eq!(parsed.matches(&event), expected, "{} on {}", parsed.text(), text);
             prop_assert_eq!(parsed.why_not(&event).is_empty(), expected, "why not, on {}", text);
+            let found = matcher.matches(&text).unwrap();
+            prop_assert_eq!(found == [7], expected, "as a rule: {} on {}", parsed.text(), text);
         }
     }
 
@@ -345,20 +363,26 @@ proptest! {
     #[test]
     fn a_matcher_finds_what_its_patterns_match(
         patterns in prop::collection::vec(pattern(), 1..8),
-        replaced in prop::collection::vec((0..8_usize, any::<bool>()), 0..4),
+        copies in 0..150_usize,
+        replaced in prop::collection::vec((0..160_usize, any::<bool>()), 0..40),
         events in prop::collection::vec(object(json()), 3),
     ) {
         let parsed: Vec<Pattern> = patterns.iter().filter_map(|pattern| parse(pattern)).collect();
         let mut matcher = Matcher::new();
         let mut rules = std::collections::BTreeMap::new();
         for (id, pattern) in parsed.iter().enumerate() {
-            matcher.add(id, pattern.clone());
+            matcher.add(id, pattern);
             rules.insert(id, pattern.clone());
         }
+        for (copy, pattern) in (8..8 + copies).zip(parsed.iter().cycle()) {
+            matcher.add(copy, pattern);
+            rules.insert(copy, pattern.clone());
+        }
+        let (before, rules_before) = (matcher.snapshot(), rules.clone());
         for (id, again) in replaced {
             prop_assert_eq!(matcher.remove(&id), rules.remove(&id).is_some());
             if let Some(pattern) = parsed.first().filter(|_| again) {
-                matcher.add(id, pattern.clone());
+                matcher.add(id, pattern);
                 rules.insert(id, pattern.clone());
             }
         }
@@ -367,9 +391,11 @@ proptest! {
         for fields in &events {
             let text = spell_object(fields, spell);
             let event = Event::parse(&text).unwrap();
-            let expected: Vec<usize> =
-                rules.iter().filter(|(_, rule)| rule.matches(&event)).map(|(id, _)| *id).collect();
-            prop_assert_eq!(matcher.matches(&event), expected);
+            let expected = |rules: &std::collections::BTreeMap<usize, Pattern>| -> Vec<usize> {
+                rules.iter().filter(|(_, rule)| rule.matches(&event)).map(|(id, _)| *id).collect()
+            };
+            prop_assert_eq!(matcher.matches(&text).unwrap(), expected(&rules));
+            prop_assert_eq!(before.matches(&text).unwrap(), expected(&rules_before), "the snapshot");
         }
     }
 
@@ -382,5 +408,38 @@ proptest! {
                 prop_assert!(Event::parse(&text).is_ok(), "{}", text);
             }
         }
+    }
+}
+
+// The reference tries every pick, so many leaves take it long.
+proptest! {
+    #![proptest_config(few())]
+
+    #[test]
+    fn many_leaves_of_one_path(
+        one in prop::collection::vec(value(), 1..3),
+        other in prop::collection::vec(value(), 1..3),
+        elements in prop::collection::vec((scalar(), prop::option::of(scalar()), any::<bool>()), 50..90),
+    ) {
+        let pattern = vec![
+            ("a".to_owned(), Node::Values(one)),
+            ("b".to_owned(), Node::Values(other)),
+        ];
+        let Some(_) = parse(&pattern) else { return Ok(()) };
+        let element = |(one, other, is_bare): &(Json, Option<Json>, bool)| match other {
+            None if *is_bare => one.clone(),
+            None => Json::Object(vec![("a".to_owned(), one.clone())]),
+            Some(other) => Json::Object(vec![("a".to_owned(), one.clone()), ("b".to_owned(), other.clone())]),
+        };
+        let objects = Json::Array(elements.iter().map(element).collect());
+        let fields = vec![("o".to_owned(), objects)];
+        let pattern = vec![("o".to_owned(), Node::Fields(pattern))];
+        let text = spell_object(&fields, spell);
+        let parsed = parse(&pattern).unwrap();
+        let mut matcher = Matcher::new();
+        matcher.add(7, &parsed);
+        let expected = reference::matches(&pattern, &fields);
+        prop_assert_eq!(parsed.matches(&Event::parse(&text).unwrap()), expected, "{} on {}", parsed.text(), text);
+        prop_assert_eq!(matcher.matches(&text).unwrap() == [7], expected, "{} on {}", parsed.text(), text);
     }
 }

@@ -10,7 +10,7 @@ use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::trail::calls;
 use landfall_core::trail::record::DETAIL_TYPE;
-use landfall_pattern::{Event, Matcher, Pattern};
+use landfall_pattern::{Matcher, Pattern};
 use landfall_store::Direction;
 use serde::Deserialize;
 
@@ -54,19 +54,15 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         region: event.region.clone(),
         name: event.bus.clone(),
     };
-    let parsed = match Event::parse(&event.json) {
-        Ok(parsed) => parsed,
+    compile(tx, &bus)?;
+    let found = tx.caches.matcher(&bus).map(|m| m.matches(&event.json));
+    let names = match found.transpose() {
+        Ok(names) => names.unwrap_or_default(),
         Err(e) => {
             tracing::error!(event = %event.id, error = %e, "an event cannot be read and is dropped");
             return Ok(());
         }
     };
-    compile(tx, &bus)?;
-    let names = tx
-        .caches
-        .matcher(&bus)
-        .map(|m| m.matches(&parsed))
-        .unwrap_or_default();
     let is_quiet = !names.is_empty() && is_quiet(&event.json);
     for name in names {
         let Some(rule) = tx.get::<Rule>(&prefix(&bus).part(&name))? else {
@@ -132,7 +128,7 @@ fn compile(tx: &mut Tx<'_>, bus: &BusKey) -> Result<(), ApiError> {
     if tx.caches.matcher(bus).is_some() {
         return Ok(());
     }
-    let mut matcher = Matcher::new();
+    let mut rules = Vec::new();
     let mut want_reads = false;
     for entry in tx.list::<Rule>(&prefix(bus), Direction::Forward) {
         let (_, rule) = entry?;
@@ -142,13 +138,15 @@ fn compile(tx: &mut Tx<'_>, bus: &BusKey) -> Result<(), ApiError> {
         match Pattern::parse(&rule.pattern) {
             Ok(pattern) => {
                 want_reads |= rule.takes_reads();
-                matcher.add(rule.name, pattern);
+                rules.push((rule.name, pattern));
             }
             Err(e) => {
                 tracing::error!(rule = %rule.name, error = %e, "a stored rule cannot be compiled");
             }
         }
     }
+    let mut matcher = Matcher::new();
+    matcher.extend(rules);
     tx.caches.remember_rules(bus, matcher, want_reads);
     Ok(())
 }

@@ -54,7 +54,19 @@ pub enum Value {
     ButSuffix(Vec<String>),
     ButFold(Vec<String>),
     ButWildcard(Vec<String>),
+    /// A place in [`BLOCKS`].
+    Cidr(usize),
 }
+
+/// Blocks of addresses, and the spellings of addresses among the generated texts that lie in them.
+pub const BLOCKS: [(&str, &[&str]); 6] = [
+    ("10.0.0.77/24", &["10.0.0.1", "010.0.0.1", "::ffff:a00:1"]),
+    ("10.0.0.0/31/", &["10.0.0.1", "010.0.0.1", "::ffff:a00:1"]),
+    ("10.0.1.0/24", &[]),
+    ("::ffff:a00:1/8", &["10.0.0.1", "010.0.0.1", "::ffff:a00:1"]),
+    ("::/64", &["::1", "0:0:0:0:0:0:0:1"]),
+    ("100::/+8", &[]),
+];
 
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -216,6 +228,7 @@ fn is_met(value: &Value, leaf: &Json) -> bool {
         Value::ButFold(texts) => {
             not(&|text| texts.iter().any(|other| heads(other, text).contains(&"")))
         }
+        Value::Cidr(block) => text.is_some_and(|text| BLOCKS[*block].1.contains(&text)),
         Value::ButWildcard(texts) => not(&|text| texts.iter().any(|other| is_like(other, text))),
     }
 }

@@ -67,13 +67,14 @@ pub(crate) fn nearest<'s>(
 }
 
 /// Smaller is nearer.
-fn rank(near: &Near) -> (u8, usize) {
+fn rank(near: &Near) -> (u8, u64) {
     match near {
         Near::OtherElement => (0, 0),
         Near::Case => (1, 0),
         Near::Kind => (2, 0),
-        Near::Number { .. } => (3, 0),
-        Near::Start { same, of } | Near::End { same, of } => (4, of - same),
+        // The bits of numbers that are not negative ascend with them.
+        Near::Number { by } => (3, by.parse().map_or(u64::MAX, f64::to_bits)),
+        Near::Start { same, of } | Near::End { same, of } => (4, (of - same) as u64),
         Near::Path(_) => (5, 0),
     }
 }

@@ -303,7 +303,12 @@ impl Scanner<'_, '_> {
     fn word(&mut self) -> (usize, usize) {
         let start = self.at;
         let rest = self.text.get(start..).unwrap_or_default();
-        let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+        let is_end = |byte: &u8| {
+            matches!(
+                byte,
+                b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n' | b'"'
+            )
+        };
         let length = rest.iter().position(is_end).unwrap_or(rest.len());
         self.at += length;
         (start, self.at)

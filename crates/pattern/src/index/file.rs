@@ -158,13 +158,15 @@ pub(super) fn filing(
 
 /// The ways to find a wildcard: by its head, by its tail, by any part of a literal.
 fn ways(literals: &[Box<[u8]>]) -> impl Iterator<Item = Filing> {
-    let long = |literal: &&Box<[u8]>| literal.len() >= AFFIX_BYTES_NARROW as usize;
-    let head = literals.first().filter(long).map(|head| Filing::Key {
+    let is_long = |literal: &&[u8]| literal.len() >= AFFIX_BYTES_NARROW as usize;
+    let head = literals.first().map(|head| &**head).filter(is_long);
+    let head = head.map(|head| Filing::Key {
         kind: kind::PREFIX,
         hash: whole(head),
         length: crate::arrays::number(head.len()),
     });
-    let tail = literals.last().filter(long).map(|tail| Filing::Key {
+    let tail = literals.last().map(|tail| &**tail).filter(is_long);
+    let tail = tail.map(|tail| Filing::Key {
         kind: kind::SUFFIX,
         hash: whole_tail(tail),
         length: crate::arrays::number(tail.len()),

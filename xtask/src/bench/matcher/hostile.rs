@@ -53,7 +53,7 @@ pub(super) fn table() -> Result<String> {
 }
 
 fn attempts() -> Vec<Attempt> {
-    let mixed = || -> Box<dyn Fn(usize) -> String> { Box::new(|n| Set::Mixed.rule(n, RULES)) };
+    let mixed = || -> Box<dyn Fn(usize) -> String> { Box::new(|n| Set::Mixed.rule(n)) };
     let of_key = |value: fn(usize) -> String| -> Box<dyn Fn(usize) -> String> {
         Box::new(move |n| format!(r#"{{"detail":{{"object":{{"key":[{}]}}}}}}"#, value(n)))
     };

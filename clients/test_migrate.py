@@ -2,6 +2,7 @@
 log file and the ledger tell of it, updates the very same stack, and starts the same container. The templates' own proofs are Rust tests."""
 
 import gzip
+import json
 import re
 
 import pytest
@@ -30,7 +31,9 @@ def log_file(server):
     for item in s3.list_objects_v2(Bucket=LOG_BUCKET).get("Contents", []):
         if "/CloudTrail/" in item["Key"]:
             body = s3.get_object(Bucket=LOG_BUCKET, Key=item["Key"])["Body"].read()
-            if MARKER.encode() in gzip.decompress(body):
+            records = json.loads(gzip.decompress(body))["Records"]
+            uploads = [it["requestParameters"]["key"] for it in records if it["eventName"] == "PutObject"]
+            if MARKER in uploads:
                 return body
     return None
 

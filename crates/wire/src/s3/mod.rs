@@ -147,7 +147,10 @@ impl S3Handler {
         let prepared =
             session.and_then(|it| Ok((it, self.prepare(caller, request, watched.clone())?)));
         let mut response = match prepared {
-            Ok((session, (request, slot))) => {
+            Ok((session, (mut request, slot))) => {
+                if session.is_some() {
+                    session::show_token(&mut request);
+                }
                 let running = self.run_watched(request, &slot, &failed, watched);
                 SESSION.scope(session, running).await
             }

@@ -125,13 +125,13 @@ mod tests {
         let lengths: Vec<u32> = (0..=27).collect();
         let mut seen = 0;
         heads(text.as_bytes(), &lengths, |hash, length| {
-            assert_eq!(hash, whole(text[..length as usize].as_bytes()), "{length}");
+            assert_eq!(hash, whole(&text.as_bytes()[..length as usize]), "{length}");
             seen += 1;
         });
         tails(text.as_bytes(), &lengths, |hash, length| {
             assert_eq!(
                 hash,
-                whole_tail(text[text.len() - length as usize..].as_bytes()),
+                whole_tail(&text.as_bytes()[text.len() - length as usize..]),
                 "{length}"
             );
             seen += 1;

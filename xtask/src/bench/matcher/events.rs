@@ -51,14 +51,14 @@ fn s3(n: usize, rules: usize) -> String {
         team,
         job,
         part,
-        ["csv", "gz", "log", "txt"][n % 4],
+        pick(&["csv", "gz", "log", "txt"], n),
         1_000_000 + size % 9_000_000,
         100_000_000_000 + scatter(n, 7) % 100,
         10 + address % 10,
         address / 16 % 256,
         address / 4_096 % 256,
         address / 1_048_576 % 256,
-        ["PutObject", "CopyObject"][n % 2],
+        pick(&["PutObject", "CopyObject"], n),
     )
 }
 
@@ -98,7 +98,7 @@ fn geo(n: usize) -> String {
         } else {
             r#""ST""#
         },
-        ["E", "O"][n % 2],
+        pick(&["E", "O"], n),
         scatter(n, 5) % 10_000,
         corners,
         n % 400,
@@ -114,5 +114,18 @@ pub(super) fn street(n: usize) -> String {
     const SECOND: [&str; 10] = [
         "NORTH", "SOUTH", "EAST", "WEST", "UPPER", "LOWER", "OLD", "NEW", "GRAND", "LITTLE",
     ];
-    format!("{} {} {}", SECOND[n % 10], FIRST[n / 10 % 10], n / 100 % 10)
+    format!(
+        "{} {} {}",
+        pick(&SECOND, n),
+        pick(&FIRST, n / 10),
+        n / 100 % 10
+    )
+}
+
+fn pick(from: &[&'static str], n: usize) -> &'static str {
+    from.iter()
+        .cycle()
+        .nth(n % from.len().max(1))
+        .copied()
+        .unwrap_or_default()
 }

@@ -33,7 +33,7 @@ pub(super) fn measure(engine: Engine, set: Set, rules: usize, seconds: f64) -> R
         .collect();
     let before = memory_bytes()?;
     let begin = cpu_seconds()?;
-    let mut loaded = Loaded::new(engine, (0..rules).map(|n| set.rule(n, rules)))?;
+    let mut loaded = Loaded::new(engine, (0..rules).map(|n| set.rule(n)))?;
     let load_millis = (cpu_seconds()? - begin) * 1e3;
     let memory_bytes = memory_bytes()?.saturating_sub(before);
     let mut matches = 0;
@@ -70,9 +70,7 @@ pub(super) fn measure(engine: Engine, set: Set, rules: usize, seconds: f64) -> R
 
 /// Microseconds for one added and one deleted rule, the text of the rule read each time.
 fn change(loaded: &mut Loaded, set: Set, rules: usize, changes: usize) -> Result<(f64, f64)> {
-    let texts: Vec<String> = (0..changes)
-        .map(|n| set.rule(rules + n, rules + changes))
-        .collect();
+    let texts: Vec<String> = (0..changes).map(|n| set.rule(rules + n)).collect();
     let begin = Instant::now();
     for (n, text) in texts.iter().enumerate() {
         loaded.add(rules + n, text)?;

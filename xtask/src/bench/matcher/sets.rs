@@ -104,18 +104,18 @@ impl Set {
         !matches!(self, Self::Cidr | Self::Contains) || rules <= QUAMINA_HARD_RULES_MAX
     }
 
-    /// The n-th rule of so many.
-    pub(super) fn rule(self, n: usize, rules: usize) -> String {
+    /// The n-th rule.
+    pub(super) fn rule(self, n: usize) -> String {
         match self.shape() {
             Shape::S3 => format!(
                 r#"{{"source":["aws.s3"],"detail-type":["Object Created"],"detail":{{{}}}}}"#,
-                self.detail(n, rules)
+                self.detail(n)
             ),
             Shape::Geo => self.geo(n),
         }
     }
 
-    fn detail(self, n: usize, rules: usize) -> String {
+    fn detail(self, n: usize) -> String {
         let bucket = format!(r#""bucket":{{"name":["bucket-{n:06}"]}}"#);
         let key = |value: String| format!(r#""object":{{"key":[{value}]}}"#);
         match self {
@@ -128,7 +128,8 @@ impl Set {
                     Set::Numeric,
                     Set::AnythingBut,
                 ];
-                PARTS[n % PARTS.len()].detail(n, rules)
+                let part = PARTS.get(n % PARTS.len()).copied();
+                part.unwrap_or(Self::Bucket).detail(n)
             }
             Self::Bucket => bucket,
             Self::BucketPrefix => {

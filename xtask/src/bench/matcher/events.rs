@@ -22,11 +22,6 @@ pub(super) fn scatter(n: usize, salt: u64) -> usize {
     ((x ^ (x >> 31)) >> 1) as usize
 }
 
-/// One of a few texts, in turn.
-fn pick<const N: usize>(texts: [&'static str; N], n: usize) -> &'static str {
-    texts.get(n % N).copied().unwrap_or_default()
-}
-
 /// An `Object Created` event as S3 sends it, 628 bytes.
 fn s3(n: usize, rules: usize) -> String {
     let spread = rules.max(10);
@@ -56,14 +51,14 @@ fn s3(n: usize, rules: usize) -> String {
         team,
         job,
         part,
-        pick(["csv", "gz", "log", "txt"], n),
+        pick(&["csv", "gz", "log", "txt"], n),
         1_000_000 + size % 9_000_000,
         100_000_000_000 + scatter(n, 7) % 100,
         10 + address % 10,
         address / 16 % 256,
         address / 4_096 % 256,
         address / 1_048_576 % 256,
-        pick(["PutObject", "CopyObject"], n),
+        pick(&["PutObject", "CopyObject"], n),
     )
 }
 
@@ -103,7 +98,7 @@ fn geo(n: usize) -> String {
         } else {
             r#""ST""#
         },
-        pick(["E", "O"], n),
+        pick(&["E", "O"], n),
         scatter(n, 5) % 10_000,
         corners,
         n % 400,
@@ -121,8 +116,16 @@ pub(super) fn street(n: usize) -> String {
     ];
     format!(
         "{} {} {}",
-        pick(SECOND, n),
-        pick(FIRST, n / 10),
+        pick(&SECOND, n),
+        pick(&FIRST, n / 10),
         n / 100 % 10
     )
+}
+
+fn pick(from: &[&'static str], n: usize) -> &'static str {
+    from.iter()
+        .cycle()
+        .nth(n % from.len().max(1))
+        .copied()
+        .unwrap_or_default()
 }

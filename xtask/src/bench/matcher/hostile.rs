@@ -17,7 +17,7 @@ const EVENT_BYTES: usize = 1_000_000;
 struct Attempt {
     what: &'static str,
     event: String,
-    rules: Box<dyn Fn(usize) -> String>,
+    rules: Rules,
 }
 
 /// Tries all and shows the slowest of some rounds for each.
@@ -52,104 +52,94 @@ pub(super) fn table() -> Result<String> {
     Ok(out)
 }
 
+type Rules = Box<dyn Fn(usize) -> String>;
+
 fn attempts() -> Vec<Attempt> {
-    let mixed = || -> Box<dyn Fn(usize) -> String> { Box::new(|n| Set::Mixed.rule(n)) };
-    let of_key = |value: fn(usize) -> String| -> Box<dyn Fn(usize) -> String> {
-        Box::new(move |n| format!(r#"{{"detail":{{"object":{{"key":[{}]}}}}}}"#, value(n)))
-    };
-    let pair: fn(usize) -> String =
-        |n| format!(r#"{{"detail":{{"object":{{"key":["k{n}"],"size":[{n}]}}}}}}"#);
+    events().into_iter().chain(patterns()).collect()
+}
+
+fn attempt(what: &'static str, event: String, rules: Rules) -> Attempt {
+    Attempt { what, event, rules }
+}
+
+/// Events that are slow to read, with ordinary rules.
+fn events() -> Vec<Attempt> {
+    let of_mixed = |what, event| attempt(what, event, Box::new(|n| Set::Mixed.rule(n)));
+    let deep = format!("{}1{}", "[".repeat(990), "]".repeat(990));
+    let unasked = format!(
+        r#"{{"x":{}1{}}}"#,
+        r#"{"a":"#.repeat(200_000),
+        "}".repeat(200_000)
+    );
+    let names = vec![r#""detail":1"#; 100_000].join(",");
     vec![
-        Attempt {
-            what: "a key of 1 MB, mixed rules",
-            event: key(&format!("\"{}\"", "a".repeat(EVENT_BYTES))),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "100,000 keys in an array, mixed rules",
-            event: key(&list(100_000, |n| format!("\"team-{n:06}/\""))),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "50,000 objects in an array, mixed rules",
-            event: objects(50_000),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "arrays 1,000 deep",
-            event: key(&format!("{}1{}", "[".repeat(990), "]".repeat(990))),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "objects 200,000 deep that no rule asks for",
-            event: format!(
-                r#"{{"x":{}1{}}}"#,
-                r#"{"a":"#.repeat(200_000),
-                "}".repeat(200_000)
-            ),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "1 MB of backslashes",
-            event: key(&format!("\"{}\"", r"\\".repeat(EVENT_BYTES / 2))),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "100,000 repeated names",
-            event: format!(
-                "{{{}}}",
-                (0..100_000)
-                    .map(|_| r#""detail":1"#)
-                    .collect::<Vec<_>>()
-                    .join(",")
-            ),
-            rules: mixed(),
-        },
-        Attempt {
-            what: "wildcards at the limit, a key of 1 MB",
-            event: key(&format!("\"{}\"", "ab".repeat(EVENT_BYTES / 2))),
-            rules: of_key(|n| format!(r#"{{"wildcard":"*a*b*{n}*"}}"#)),
-        },
-        Attempt {
-            what: "wildcards that are all in the key but for their end",
-            event: key(&format!(
-                "\"{}{}\"",
-                "ab".repeat(EVENT_BYTES / 2),
-                (0..1_000).map(|n| format!("{n:04}")).collect::<String>()
-            )),
-            rules: of_key(|n| format!(r#"{{"wildcard":"*{n:04}*x"}}"#)),
-        },
-        Attempt {
-            what: "one wildcard literal all over the key",
-            event: key(&format!("\"{}\"", "aaaa".repeat(EVENT_BYTES / 4))),
-            rules: of_key(|n| {
-                format!(
-                    r#"{{"wildcard":"*aaaa*{}"}}"#,
-                    char::from(b'b' + (n % 20) as u8)
-                )
-            }),
-        },
-        Attempt {
-            what: "100,000 numbers, 1,000 ranges",
-            event: key(&list(100_000, |n| n.to_string())),
-            rules: of_key(|n| format!(r#"{{"numeric":[">",{n}]}}"#)),
-        },
-        Attempt {
-            what: "100,000 equal texts, 1,000 anything-but",
-            event: key(&list(100_000, |_| "\"same\"".to_owned())),
-            rules: of_key(|n| format!(r#"{{"anything-but":["same","{n}"]}}"#)),
-        },
-        Attempt {
-            what: "50,000 objects, each rule needs two fields of one",
-            event: objects(50_000),
-            rules: Box::new(pair),
-        },
-        Attempt {
-            what: "prefixes of 1,000 lengths, a key of 1 MB",
-            event: key(&format!("\"{}\"", "a".repeat(EVENT_BYTES))),
-            rules: of_key(|n| format!(r#"{{"prefix":"{}"}}"#, "a".repeat(n + 1))),
-        },
+        of_mixed("a key of 1 MB, mixed rules", repeated("a")),
+        of_mixed(
+            "100,000 keys in an array, mixed rules",
+            key(&list(100_000, |n| format!("\"team-{n:06}/\""))),
+        ),
+        of_mixed("50,000 objects in an array, mixed rules", objects(50_000)),
+        of_mixed("arrays 1,000 deep", key(&deep)),
+        of_mixed("objects 200,000 deep that no rule asks for", unasked),
+        of_mixed("1 MB of backslashes", repeated(r"\\")),
+        of_mixed("100,000 repeated names", format!("{{{names}}}")),
     ]
+}
+
+/// Rules that are slow to hold against their events.
+fn patterns() -> Vec<Attempt> {
+    let four = (0..RULES).map(|n| format!("{n:04}")).collect::<String>();
+    let all_but_the_end = key(&format!("\"{}{four}\"", "ab".repeat(EVENT_BYTES / 2)));
+    let numbers = key(&list(100_000, |n| n.to_string()));
+    let same = key(&list(100_000, |_| "\"same\"".to_owned()));
+    let letter = |n: usize| char::from(b'b' + (n % 20) as u8);
+    let pair = |n| format!(r#"{{"detail":{{"object":{{"key":["k{n}"],"size":[{n}]}}}}}}"#);
+    vec![
+        attempt(
+            "wildcards at the limit, a key of 1 MB",
+            repeated("ab"),
+            of_key(|n| format!(r#"{{"wildcard":"*a*b*{n}*"}}"#)),
+        ),
+        attempt(
+            "wildcards that are all in the key but for their end",
+            all_but_the_end,
+            of_key(|n| format!(r#"{{"wildcard":"*{n:04}*x"}}"#)),
+        ),
+        attempt(
+            "one wildcard literal all over the key",
+            repeated("aaaa"),
+            of_key(move |n| format!(r#"{{"wildcard":"*aaaa*{}"}}"#, letter(n))),
+        ),
+        attempt(
+            "100,000 numbers, 1,000 ranges",
+            numbers,
+            of_key(|n| format!(r#"{{"numeric":[">",{n}]}}"#)),
+        ),
+        attempt(
+            "100,000 equal texts, 1,000 anything-but",
+            same,
+            of_key(|n| format!(r#"{{"anything-but":["same","{n}"]}}"#)),
+        ),
+        attempt(
+            "50,000 objects, each rule needs two fields of one",
+            objects(50_000),
+            Box::new(pair),
+        ),
+        attempt(
+            "prefixes of 1,000 lengths, a key of 1 MB",
+            repeated("a"),
+            of_key(|n| format!(r#"{{"prefix":"{}"}}"#, "a".repeat(n + 1))),
+        ),
+    ]
+}
+
+fn of_key(value: impl Fn(usize) -> String + 'static) -> Rules {
+    Box::new(move |n| format!(r#"{{"detail":{{"object":{{"key":[{}]}}}}}}"#, value(n)))
+}
+
+/// An event with a key of 1 MB.
+fn repeated(part: &str) -> String {
+    key(&format!("\"{}\"", part.repeat(EVENT_BYTES / part.len())))
 }
 
 fn key(value: &str) -> String {

@@ -128,9 +128,8 @@ impl Set {
                     Set::Numeric,
                     Set::AnythingBut,
                 ];
-                PARTS
-                    .get(n % PARTS.len())
-                    .map_or_else(String::new, |part| part.detail(n))
+                let part = PARTS.get(n % PARTS.len()).copied();
+                part.unwrap_or(Self::Bucket).detail(n)
             }
             Self::Bucket => bucket,
             Self::BucketPrefix => {

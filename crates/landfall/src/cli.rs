@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and the words that explain it. Never does any of it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -30,6 +31,11 @@ pub enum Command {
     Serve(ServeArgs),
     /// Serve, deploy templates, and follow what happens.
     Up(UpArgs),
+    /// Serve and deploy templates for as long as a command runs, and exit as it does.
+    ///
+    /// The command finds the server through AWS_ENDPOINT_URL, and credentials and a region in its environment. Unless told
+    /// otherwise the server picks a free port and keeps nothing.
+    Exec(ExecArgs),
     /// Deploy a CloudFormation template to a running server.
     Deploy(DeployArgs),
     /// Show what became of each object that a rule matched.
@@ -76,14 +82,9 @@ pub enum RuntimeChoice {
 /// Arguments of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// Address to listen on; port 0 picks a free one.
-    #[arg(
-        long,
-        env = "LANDFALL_LISTEN",
-        default_value = "127.0.0.1:4566",
-        value_name = "ADDRESS"
-    )]
-    pub listen: SocketAddr,
+    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:4566].
+    #[arg(long, env = "LANDFALL_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// Directory for everything that must survive [default: the user's data directory].
     #[arg(
         long,
@@ -116,12 +117,9 @@ pub struct ServeArgs {
     pub cloudtrail_delay: u64,
 }
 
-/// Arguments of `up`.
+/// What is deployed to a server that a command starts itself.
 #[derive(Debug, Args)]
-pub struct UpArgs {
-    /// How to serve.
-    #[command(flatten)]
-    pub serve: ServeArgs,
+pub struct Stacks {
     /// Templates, deployed in this order; each file's stem is its stack's name.
     #[arg(required = true, value_name = "TEMPLATE")]
     pub templates: Vec<PathBuf>,
@@ -131,6 +129,31 @@ pub struct UpArgs {
     /// Image archives to load first.
     #[arg(long = "image", value_name = "FILE")]
     pub images: Vec<PathBuf>,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// What to deploy.
+    #[command(flatten)]
+    pub stacks: Stacks,
+}
+
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// What to deploy.
+    #[command(flatten)]
+    pub stacks: Stacks,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
 }
 
 /// Where the server is.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use landfall_core::template::Template;
 
-use crate::cli::DeployArgs;
+use crate::cli::{DeployArgs, Stacks};
 use crate::client::Client;
+use crate::image;
 
 /// How often the stack's state is asked for.
 const POLL: Duration = Duration::from_millis(100);
@@ -22,12 +23,13 @@ pub async fn run(args: DeployArgs) -> Result<ExitCode> {
         None => stack_name(&args.template)?,
     };
     let parameters = parse(&args.parameters)?;
-    deploy(&client, &args.template, &name, &parameters).await?;
+    let say = |line: &str| println!("{line}");
+    deploy(&client, &args.template, &name, &parameters, &say).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The name of a stack whose template is this file: the file's stem.
-pub fn stack_name(template: &Path) -> Result<String> {
+fn stack_name(template: &Path) -> Result<String> {
     let stem = template.file_stem().and_then(|stem| stem.to_str());
     stem.map(str::to_owned)
         .with_context(|| format!("{} gives no stack name", template.display()))
@@ -42,12 +44,30 @@ pub fn parse(pairs: &[String]) -> Result<Vec<(String, String)>> {
     pairs.iter().map(split).collect()
 }
 
+/// Who is told of progress, line by line.
+pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// Deploys each template under the name of its file, once the images are loaded.
+pub async fn stacks(client: &Client, stacks: &Stacks, say: Say<'_>) -> Result<()> {
+    let parameters = parse(&stacks.parameters)?;
+    for archive in &stacks.images {
+        for name in image::upload(client, archive).await? {
+            say(&format!("loaded {name}"));
+        }
+    }
+    for template in &stacks.templates {
+        deploy(client, template, &stack_name(template)?, &parameters, say).await?;
+    }
+    Ok(())
+}
+
 /// Creates the stack or updates it, and waits until it stands.
-pub async fn deploy(
+async fn deploy(
     client: &Client,
     template: &Path,
     stack: &str,
     parameters: &[(String, String)],
+    say: Say<'_>,
 ) -> Result<()> {
     let text = std::fs::read_to_string(template)
         .with_context(|| format!("cannot read {}", template.display()))?;
@@ -77,18 +97,23 @@ pub async fn deploy(
     };
     if let Err(e) = client.cloudformation(action, &form).await {
         if e.to_string().contains("No updates are to be performed") {
-            println!("{stack}: nothing to change");
+            say(&format!("{stack}: nothing to change"));
             return Ok(());
         }
         return Err(e.context(format!("{stack} cannot be deployed")));
     }
-    follow(client, stack, &mut seen).await
+    follow(client, stack, &mut seen, say).await
 }
 
-async fn follow(client: &Client, stack: &str, seen: &mut HashSet<String>) -> Result<()> {
+async fn follow(
+    client: &Client,
+    stack: &str,
+    seen: &mut HashSet<String>,
+    say: Say<'_>,
+) -> Result<()> {
     loop {
         let status = status(client, stack).await?;
-        print_events(client, stack, seen).await?;
+        print_events(client, stack, seen, say).await?;
         match status.as_deref() {
             Some("CREATE_COMPLETE" | "UPDATE_COMPLETE") => return Ok(()),
             Some(status) if !status.ends_with("_IN_PROGRESS") => {
@@ -123,7 +148,12 @@ async fn event_ids(client: &Client, stack: &str) -> HashSet<String> {
 }
 
 /// One event after the other: each begins with its `EventId` or ends before the next one.
-async fn print_events(client: &Client, stack: &str, seen: &mut HashSet<String>) -> Result<()> {
+async fn print_events(
+    client: &Client,
+    stack: &str,
+    seen: &mut HashSet<String>,
+    say: Say<'_>,
+) -> Result<()> {
     let form = [("StackName".to_owned(), stack.to_owned())];
     let elements = client.cloudformation("DescribeStackEvents", &form).await?;
     let mut events: Vec<Vec<(String, String)>> = Vec::new();
@@ -139,13 +169,13 @@ async fn print_events(client: &Client, stack: &str, seen: &mut HashSet<String>) 
             continue;
         }
         let reason = text(event, "ResourceStatusReason").map(|r| format!("  {r}"));
-        println!(
+        say(&format!(
             "{stack}  {:<28} {:<34} {}{}",
             get("ResourceStatus"),
             get("ResourceType"),
             get("LogicalResourceId"),
             reason.unwrap_or_default()
-        );
+        ));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod deploy;
 mod draw;
+mod exec;
 mod image;
 mod late_runtime;
 mod migrate;
@@ -41,6 +42,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Up(args) => up::run(args).await,
+        Command::Exec(args) => exec::run(args).await,
         Command::Deploy(args) => deploy::run(args).await,
         Command::Runs(args) => runs::run(args).await,
         Command::Migrate(args) => migrate::run(&args),

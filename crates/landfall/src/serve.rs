@@ -1,7 +1,7 @@
 //! `landfall serve`: puts the rooms together, listens, and stops in order. Never answers a request itself.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use landfall_flow::land::sweep;
-use landfall_flow::{Flow, FlowParts};
+use landfall_flow::{Flow, FlowParts, run};
 use landfall_runtime::{Runtime, RuntimeKind};
 use landfall_store::{FileContents, FjallState};
 use landfall_wire::cloudformation::CloudFormation;
@@ -34,6 +34,9 @@ use crate::cli::{RuntimeChoice, ServeArgs};
 use crate::late_runtime::LateRuntime;
 use crate::system::{SystemClock, SystemIds};
 
+/// Where a server listens unless it is told where.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4566);
+
 /// A server that listens and is ready to be run.
 pub struct Server {
     /// URL under which it is reached.
@@ -42,7 +45,7 @@ pub struct Server {
     dispatcher: Arc<Dispatcher>,
     flow: Flow,
     // Removed when the server goes.
-    _ephemeral: Option<tempfile::TempDir>,
+    ephemeral: Option<tempfile::TempDir>,
 }
 
 /// Runs the command.
@@ -77,9 +80,10 @@ pub async fn open(args: ServeArgs) -> Result<Server> {
     let credentials = credentials(&args.credentials)?;
     // The state first: what a killed server left to a child, its lock and its port, is free when the lock is.
     let state = FjallState::open(&data_dir)?;
-    let listener = TcpListener::bind(args.listen)
+    let at = args.listen.unwrap_or(LISTEN);
+    let listener = TcpListener::bind(at)
         .await
-        .with_context(|| format!("cannot listen on {}: is another server there?", args.listen))?;
+        .with_context(|| format!("cannot listen on {at}: is another server there?"))?;
     let endpoint = endpoint(listener.local_addr()?);
     let contents = FileContents::open(&data_dir)?;
     let runtime = Arc::new(LateRuntime::new(kind(args.runtime), &data_dir));
@@ -103,7 +107,7 @@ pub async fn open(args: ServeArgs) -> Result<Server> {
         listener,
         dispatcher,
         flow,
-        _ephemeral: ephemeral,
+        ephemeral,
     })
 }
 
@@ -125,10 +129,22 @@ impl Server {
         };
         let ((), failure) = tokio::join!(serving, deciding);
         match failure {
+            None if self.ephemeral.is_some() => leave(&self.flow).await,
             None => Ok(ExitCode::SUCCESS),
             Some(reason) => bail!("the store failed and the server stopped: {reason}"),
         }
     }
+}
+
+/// Nobody would ever find the containers of a server that keeps nothing, so they end with it; whoever is in a hurry asks
+/// a second time.
+async fn leave(flow: &Flow) -> Result<ExitCode> {
+    let hurried = interrupted();
+    tokio::select! {
+        () = hurried => {}
+        stopped = run::stop_all(flow, "The server was stopped and keeps nothing.") => stopped?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn dispatcher(flow: &Flow, credentials: Vec<(String, String)>, data_dir: &Path) -> Dispatcher {

@@ -10,28 +10,19 @@ use landfall_core::limits;
 
 use crate::cli::UpArgs;
 use crate::client::Client;
-use crate::{deploy, image, runs, serve};
+use crate::{deploy, runs, serve};
 
 /// How often the ledger is asked for news.
 const POLL: Duration = Duration::from_millis(250);
 
 /// Runs the command.
 pub async fn run(args: UpArgs) -> Result<ExitCode> {
-    let parameters = deploy::parse(&args.parameters)?;
-    let server = serve::open(args.serve.clone()).await?;
+    let server = serve::open(args.serve).await?;
     let client = Client::new(&server.endpoint)?;
     serve::announce(&server)?;
     let mut serving = tokio::spawn(server.run(serve::interrupted()));
     let working = async {
-        for archive in &args.images {
-            for name in image::upload(&client, archive).await? {
-                println!("loaded {name}");
-            }
-        }
-        for template in &args.templates {
-            let stack = deploy::stack_name(template)?;
-            deploy::deploy(&client, template, &stack, &parameters).await?;
-        }
+        deploy::stacks(&client, &args.stacks, &|line| println!("{line}")).await?;
         println!("ready; waiting for objects (Ctrl-C stops)");
         follow(&client).await
     };

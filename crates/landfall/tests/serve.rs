@@ -10,9 +10,10 @@
 
 mod common;
 
+use std::path::Path;
 use std::process::Command;
 
-use common::{IMAGE, Place, binary, ended, image, text};
+use common::{IMAGE, PATIENCE, Place, binary, ended, image, text};
 use landfall_core::ids::Ids;
 use landfall_testkit::http::Client;
 use landfall_testkit::{Road, SeededIds, Server};
@@ -165,6 +166,40 @@ async fn an_upload_runs_a_container_and_the_command_line_shows_it() {
     assert_eq!(runs[0]["exit_codes"], json!([3]));
     assert!(landfall(&server, &["runs"]).contains("s3://road/in/a b+é%.csv"));
     assert!(landfall(&server, &["image", "list"]).contains(IMAGE));
+}
+
+#[tokio::test]
+async fn what_keeps_nothing_leaves_nothing_running() {
+    let place = Place::new();
+    let log = place.path("log");
+    let arguments = ["--ephemeral", "--runtime", "process"];
+    let server = Server::start(binary(), &arguments, &log).unwrap();
+    let (archive, pid) = (place.path("image.tar"), place.path("pid"));
+    image(&archive);
+    let script = format!("echo $$ > {}; exec busybox sleep 1000", pid.display());
+    let road = Road {
+        bucket: "road".to_owned(),
+        prefix: String::new(),
+        image: IMAGE.to_owned(),
+        command: vec!["sh".to_owned(), "-c".to_owned(), script],
+    };
+    let mut client = connect(&server).await;
+    road.furnish(&mut client, &archive).await.unwrap();
+    let answer = client.put_object("road", "key", b"x").await.unwrap();
+    answer.success().unwrap();
+    let begun = std::time::Instant::now();
+    let process = loop {
+        let written = std::fs::read_to_string(&pid).unwrap_or_default();
+        if let Some(id) = written.strip_suffix('\n') {
+            break Path::new("/proc").join(id);
+        }
+        assert!(begun.elapsed() < PATIENCE, "no container has started");
+        tokio::task::yield_now().await;
+    };
+    assert!(process.exists());
+    drop(client);
+    assert!(server.stop().unwrap().success(), "{}", place.log());
+    assert!(!process.exists());
 }
 
 fn landfall(server: &Server, arguments: &[&str]) -> String {

@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod definition;
 pub(crate) mod effects;
+mod leave;
 mod life;
 mod place;
 mod report;
@@ -19,6 +20,7 @@ use landfall_core::api::generated::ecs as api;
 use landfall_core::arn::Arn;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
+pub use leave::stop_all;
 pub(crate) use place::{recover, turn};
 pub use rule::from_rule;
 pub use task::{TaskRecord, run_task};

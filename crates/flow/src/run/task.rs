@@ -496,22 +496,29 @@ pub fn stop(
     let wish = request.task.as_deref().unwrap_or_default();
     let mut record = find(tx, caller, &cluster, wish)?
         .ok_or_else(|| invalid("The referenced task was not found."))?;
-    if !record.is_unwanted() {
-        let reason = request
-            .reason
-            .clone()
-            .unwrap_or_else(|| "Task stopped by user".to_owned());
-        life::unwanted(&mut record, "UserInitiated", &reason, tx.now());
-        if record.status() == TaskStatus::Provisioning {
-            life::end(tx, &mut record)?;
-        } else {
-            tx.effect(Effect::StopTask(record.arn().to_owned()));
-        }
-        save(tx, &record)?;
-    }
+    let reason = request.reason.as_deref();
+    stop_for(tx, &mut record, reason.unwrap_or("Task stopped by user"))?;
     Ok(api::StopTaskResponse {
         task: Some(with_tags(tx, record.task)?),
     })
+}
+
+/// Wants the end of a task, unless that was wanted before.
+pub(super) fn stop_for(
+    tx: &mut Tx<'_>,
+    record: &mut TaskRecord,
+    reason: &str,
+) -> Result<(), ApiError> {
+    if record.is_unwanted() {
+        return Ok(());
+    }
+    life::unwanted(record, "UserInitiated", reason, tx.now());
+    if record.status() == TaskStatus::Provisioning {
+        life::end(tx, record)?;
+    } else {
+        tx.effect(Effect::StopTask(record.arn().to_owned()));
+    }
+    save(tx, record)
 }
 
 fn find(

@@ -1,4 +1,5 @@
-//! A small HTTP client for the commands that talk to a running server. Never used by the server itself.
+//! A small HTTP client for the commands that talk to a running server: signs as the environment says, as every AWS client
+//! does. Never used by the server itself.
 
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
@@ -6,9 +7,18 @@ use http::{Method, Request, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use landfall_core::caller::DEFAULT_REGION;
+use landfall_core::clock::Clock as _;
+use landfall_wire::protocol::sigv4::{self, UNSIGNED_PAYLOAD};
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
+
+use crate::system::SystemClock;
+
+/// The service that Landfall's own pages are signed for.
+const OWN_SERVICE: &str = "landfall";
 
 /// The body of a request.
 pub type RequestBody = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -17,6 +27,16 @@ pub type RequestBody = UnsyncBoxBody<Bytes, std::io::Error>;
 #[derive(Debug, Clone)]
 pub struct Client {
     authority: String,
+    signer: Signer,
+}
+
+/// Who asks, and of which region.
+#[derive(Debug, Clone)]
+struct Signer {
+    access_key_id: String,
+    secret: String,
+    session_token: Option<String>,
+    region: String,
 }
 
 /// An answer that has been read whole.
@@ -36,7 +56,22 @@ impl Client {
         })?;
         Ok(Self {
             authority: authority.trim_end_matches('/').to_owned(),
+            signer: Signer::of_environment(),
         })
+    }
+
+    /// Asks with the first of a server's own pairs `ACCESS_KEY_ID:SECRET`, if it has any.
+    #[must_use]
+    pub fn with(mut self, pairs: &[String]) -> Self {
+        if let Some((id, secret)) = pairs.first().and_then(|pair| pair.split_once(':')) {
+            self.signer = Signer {
+                access_key_id: id.to_owned(),
+                secret: secret.to_owned(),
+                session_token: None,
+                region: self.signer.region,
+            };
+        }
+        self
     }
 
     /// GETs a path as JSON.
@@ -44,17 +79,17 @@ impl Client {
         let body = Full::new(Bytes::new())
             .map_err(|never| match never {})
             .boxed_unsync();
-        let answer = self
-            .send(Method::GET, path, "application/json", body)
-            .await?;
+        let signed = (OWN_SERVICE, UNSIGNED_PAYLOAD);
+        let kind = "application/json";
+        let answer = self.send(Method::GET, path, kind, signed, body).await?;
         json(&answer)
     }
 
     /// POSTs a body and reads JSON.
     pub async fn post(&self, path: &str, body: RequestBody) -> Result<serde_json::Value> {
-        let answer = self
-            .send(Method::POST, path, "application/octet-stream", body)
-            .await?;
+        let signed = (OWN_SERVICE, UNSIGNED_PAYLOAD);
+        let kind = "application/octet-stream";
+        let answer = self.send(Method::POST, path, kind, signed, body).await?;
         json(&answer)
     }
 
@@ -67,11 +102,13 @@ impl Client {
         let mut form = vec![("Action", action), ("Version", "2010-05-15")];
         form.extend(parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         let body = Bytes::from(serialize(&form));
+        let hash = hex::encode(Sha256::digest(&body));
         let body = Full::new(body)
             .map_err(|never| match never {})
             .boxed_unsync();
+        let signed = ("cloudformation", hash.as_str());
         let kind = "application/x-www-form-urlencoded";
-        let answer = self.send(Method::POST, "/", kind, body).await?;
+        let answer = self.send(Method::POST, "/", kind, signed, body).await?;
         let elements = elements(&answer.body)?;
         if answer.is_success {
             return Ok(elements);
@@ -85,6 +122,7 @@ impl Client {
         method: Method,
         path: &str,
         kind: &str,
+        signed: (&str, &str),
         body: RequestBody,
     ) -> Result<Answer> {
         let to = &self.authority;
@@ -94,13 +132,13 @@ impl Client {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, to)
             .header(header::CONTENT_TYPE, kind)
-            .header(header::AUTHORIZATION, scope())
             .body(body)?;
+        self.signer.sign(&mut request, signed)?;
         let response = sender.send_request(request).await?;
         let is_success = response.status().is_success();
         let body = response.into_body().collect().await?.to_bytes();
@@ -111,16 +149,34 @@ impl Client {
     }
 }
 
-/// Names the account and region of the environment, as a signature's scope would; nothing is signed.
-fn scope() -> String {
-    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let region = var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION"));
-    let region = region.unwrap_or_else(|| landfall_core::caller::DEFAULT_REGION.to_owned());
-    let key = var("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "landfall".to_owned());
-    format!(
-        "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/cloudformation/aws4_request, SignedHeaders=host, \
-         Signature=0"
-    )
+impl Signer {
+    /// Without credentials in the environment it is somebody, whom a server that checks no signatures believes.
+    fn of_environment() -> Self {
+        let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let somebody = || "landfall".to_owned();
+        let region = var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION"));
+        Self {
+            access_key_id: var("AWS_ACCESS_KEY_ID").unwrap_or_else(somebody),
+            secret: var("AWS_SECRET_ACCESS_KEY").unwrap_or_else(somebody),
+            session_token: var("AWS_SESSION_TOKEN"),
+            region: region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+        }
+    }
+
+    fn sign<B>(
+        &self,
+        request: &mut Request<B>,
+        (service, payload_sha256): (&str, &str),
+    ) -> Result<()> {
+        if let Some(token) = &self.session_token {
+            let headers = request.headers_mut();
+            headers.insert("x-amz-security-token", token.parse()?);
+        }
+        let key = (self.access_key_id.as_str(), self.secret.as_str());
+        let scope = (self.region.as_str(), service);
+        sigv4::sign(request, payload_sha256, key, scope, SystemClock.now())?;
+        Ok(())
+    }
 }
 
 fn json(answer: &Answer) -> Result<serde_json::Value> {

@@ -24,15 +24,16 @@ pub async fn run(mut args: ExecArgs) -> Result<ExitCode> {
     let free = SocketAddr::from(([127, 0, 0, 1], 0));
     args.serve.listen.get_or_insert(free);
     args.serve.ephemeral |= args.serve.data.is_none();
-    let credential = args.serve.credentials.first().cloned();
+    let credentials = args.serve.credentials.clone();
     let server = serve::open(args.serve).await?;
     let endpoint = server.endpoint.clone();
-    let client = Client::new(&endpoint)?;
+    let client = Client::new(&endpoint)?.with(&credentials);
     let (finish, finished) = oneshot::channel::<()>();
     let mut serving = tokio::spawn(server.run(async { drop(finished.await) }));
     let working = async {
         deploy::stacks(&client, &args.stacks, &|line| eprintln!("{line}")).await?;
-        let child = start(&args.command, &endpoint, credential.as_deref())?;
+        let credential = credentials.first().map(String::as_str);
+        let child = start(&args.command, &endpoint, credential)?;
         ended(child).await
     };
     let worked = tokio::select! {

@@ -17,8 +17,9 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Runs the command.
 pub async fn run(args: UpArgs) -> Result<ExitCode> {
+    let credentials = args.serve.credentials.clone();
     let server = serve::open(args.serve).await?;
-    let client = Client::new(&server.endpoint)?;
+    let client = Client::new(&server.endpoint)?.with(&credentials);
     serve::announce(&server)?;
     let mut serving = tokio::spawn(server.run(serve::interrupted()));
     let working = async {

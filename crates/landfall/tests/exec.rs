@@ -68,3 +68,21 @@ fn being_asked_to_stop_is_passed_on() {
     let _input = running.stdin.take();
     assert_eq!(running.wait().unwrap().code(), Some(9));
 }
+
+#[test]
+fn a_server_that_checks_signatures_is_served_by_the_same_commands() {
+    let files = tempfile::tempdir().unwrap();
+    let script = r#"AWS_SECRET_ACCESS_KEY=wrong "$0" runs; "$0" runs --output json"#;
+    let mut command = exec(&files, script);
+    let done = command
+        .env("LANDFALL_CREDENTIALS", "me:secret")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{told}");
+    assert_eq!(String::from_utf8(done.stdout).unwrap(), "[]\n");
+    assert!(
+        told.contains("signature we calculated does not match"),
+        "{told}"
+    );
+}

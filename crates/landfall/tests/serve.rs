@@ -37,6 +37,34 @@ async fn it_answers_as_soon_as_it_says_where_it_is() {
 }
 
 #[tokio::test]
+async fn with_credentials_only_its_health_is_told_to_everyone() {
+    let place = Place::new();
+    let server = place.start(&["--runtime", "process", "--credential", "me:secret"]);
+    for (path, status) in [("health", 200), ("runs", 403), ("images", 403)] {
+        let mut client = connect(&server).await;
+        let path = format!("/_landfall/{path}");
+        let answer = client.send("GET", &path, &[], b"").await.unwrap();
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_are_refused() {
+    let place = Place::new();
+    let server = place.start(&["--runtime", "process"]);
+    let mut client = connect(&server).await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let body = b"Action=ListQueues&Version=2012-11-05";
+    for (site, status) in [("cross-site", 403), ("same-site", 403), ("none", 200)] {
+        let from = ("sec-fetch-site", site);
+        let asked = client.send("POST", "/", &[form, from], body).await;
+        assert_eq!(asked.unwrap().status, status, "{site}");
+        let runs = client.send("GET", "/_landfall/runs", &[from], b"").await;
+        assert_eq!(runs.unwrap().status, status, "{site}");
+    }
+}
+
+#[tokio::test]
 async fn a_restart_keeps_everything() {
     let place = Place::new();
     let server = place.start(&["--runtime", "process"]);

@@ -33,6 +33,7 @@ use crate::session::{self, Unbelieved};
 
 /// Paths below this are Landfall's own.
 pub const INTERNAL_PATH: &str = "/_landfall";
+const HEALTH_PATH: &str = "/_landfall/health";
 
 /// A service of the JSON or Query protocols. [`service!`](crate::service) writes the implementation.
 #[async_trait]
@@ -185,8 +186,14 @@ impl Dispatcher {
         let query = request.uri().query().unwrap_or_default();
         let claim = Claim::of(request.headers(), query);
         let caller = self.caller(&claim, &request, source_ip);
-        match self.route(request.method(), request.uri(), request.headers(), &claim) {
-            Route::Internal => identified(&self.internal, caller, request).await,
+        let route = self.route(request.method(), request.uri(), request.headers(), &claim);
+        let route = match route {
+            Route::S3 => Route::S3,
+            _ if is_of_another_site(request.headers()) => Route::Nobody(another_site()),
+            other => other,
+        };
+        match route {
+            Route::Internal => self.internal(caller, request).await,
             Route::S3 => identified(&self.s3, caller, request).await,
             Route::Nobody(error) => json::unknown_error(&error, &caller.request_id),
             Route::Json(service, operation) => {
@@ -209,6 +216,24 @@ impl Dispatcher {
                     Ok((parts, body)) => self.form(&claim, caller, &parts, &body).await,
                     Err(error) => closing(xml::unknown_error(&error, &id)),
                 }
+            }
+        }
+    }
+
+    /// Landfall's own pages believe whom the services believe; that the server lives is no secret.
+    async fn internal(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
+        let is_open = request.uri().path() == HEALTH_PATH;
+        let (parts, body) = request.into_parts();
+        let believed = if is_open {
+            Ok(())
+        } else {
+            self.verify(&parts, sigv4::UNSIGNED_PAYLOAD)
+        };
+        match believed {
+            Ok(()) => identified(&self.internal, caller, Request::from_parts(parts, body)).await,
+            Err(error) => {
+                let error = disbelief(&error, Protocol::Query);
+                closing(json::unknown_error(&error, &caller.request_id))
             }
         }
     }
@@ -450,12 +475,17 @@ impl Dispatcher {
             return Ok(());
         }
         let hash = hex::encode(Sha256::digest(body));
-        let of_session = self.session_credentials(parts);
-        let verified = of_session.and_then(|own| {
-            let credentials = own.as_ref().unwrap_or(&self.credentials);
-            sigv4::verify(parts, &hash, credentials, self.clock.now())
-        });
-        verified.map_err(|error| disbelief(&error, model.protocol))
+        self.verify(parts, &hash)
+            .map_err(|error| disbelief(&error, model.protocol))
+    }
+
+    fn verify(&self, parts: &Parts, payload_sha256: &str) -> Result<(), sigv4::Error> {
+        if self.credentials.is_empty() {
+            return Ok(());
+        }
+        let own = self.session_credentials(parts)?;
+        let credentials = own.as_ref().unwrap_or(&self.credentials);
+        sigv4::verify(parts, payload_sha256, credentials, self.clock.now())
     }
 
     /// The credentials of the session that a request claims to be of, if it claims so.
@@ -491,6 +521,18 @@ fn invalid_action(action: &str, version: &str) -> ApiError {
 }
 
 /// How each protocol words a signature that is not believed.
+/// Browsers say of each request whose page made it. A page of elsewhere has no business with the services: what it may do
+/// with S3 is said by the forms and URLs that somebody signed for it.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+fn another_site() -> ApiError {
+    let message = "Landfall takes no such request from another site's page";
+    ApiError::with_status("AccessDenied", 403, message)
+}
+
 fn disbelief(error: &sigv4::Error, protocol: Protocol) -> ApiError {
     use sigv4::Error;
     let json = protocol == Protocol::Json;

@@ -1,12 +1,12 @@
 //! Who signed a request, and whether the signature is right: AWS Signature Version 4 in the header and presigned, and
-//! what can be read of version 2. Never reads a body: its hash comes in.
+//! what can be read of version 2; and how our own commands sign. Never reads a body: its hash comes in.
 
 use std::collections::HashMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use landfall_core::clock::Timestamp;
 use landfall_core::limits::{PRESIGNED_SECONDS_MAX, SIGNATURE_SKEW_SECONDS_MAX};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
@@ -16,6 +16,9 @@ use time::format_description::FormatItem;
 use time::macros::format_description;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+/// The hash of a body that is not signed, because it is streamed.
+pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const BASIC_DATE: &[FormatItem<'static>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 /// Everything but the characters that AWS leaves as they are.
@@ -180,13 +183,8 @@ pub fn verify(
         .secret(&signed.access_key_id)
         .ok_or(Error::UnknownKey)?;
     signed.fresh(now)?;
-    let canonical = signed.canonical(parts, payload_sha256)?;
-    let to_sign = format!(
-        "{ALGORITHM}\n{}\n{}\n{}",
-        signed.signed_at,
-        signed.scope,
-        hex::encode(Sha256::digest(canonical))
-    );
+    let asked = (&parts.method, &parts.uri, &parts.headers);
+    let to_sign = signed.to_sign(asked, payload_sha256)?;
     let key = signing_key(secret, &signed.date, &signed.region, &signed.service);
     let given = hex::decode(&signed.signature).map_err(|_| Error::Mismatch)?;
     mac(&key)
@@ -202,7 +200,7 @@ impl<'a> Signed<'a> {
             let Some(fields) = header.strip_prefix(ALGORITHM) else {
                 return Err(Error::Incomplete("Unsupported signing algorithm"));
             };
-            let at = text(&parts.headers, &HeaderName::from_static("x-amz-date"))
+            let at = text(&parts.headers, &AMZ_DATE)
                 .or_else(|| text(&parts.headers, &DATE))
                 .ok_or(Error::Incomplete(
                     "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
@@ -302,26 +300,34 @@ impl<'a> Signed<'a> {
         }
     }
 
-    fn canonical(&self, parts: &Parts, payload_sha256: &str) -> Result<String, Error> {
+    fn to_sign(
+        &self,
+        (method, uri, all): (&Method, &Uri, &HeaderMap),
+        payload_sha256: &str,
+    ) -> Result<String, Error> {
         if !self.headers.iter().any(|name| name == "host") {
             return Err(Error::Incomplete("'Host' must be a signed header"));
         }
         let mut headers = String::new();
         for name in &self.headers {
-            let values: Vec<String> = parts
-                .headers
+            let values: Vec<String> = all
                 .get_all(name)
                 .iter()
                 .map(|v| collapse(v.as_bytes()))
                 .collect();
             headers.push_str(&format!("{name}:{}\n", values.join(",")));
         }
-        Ok(format!(
-            "{}\n{}\n{}\n{headers}\n{}\n{payload_sha256}",
-            parts.method,
-            self.path(parts.uri.path()),
+        let canonical = format!(
+            "{method}\n{}\n{}\n{headers}\n{}\n{payload_sha256}",
+            self.path(uri.path()),
             canonical_query(self.query),
             self.headers.join(";"),
+        );
+        Ok(format!(
+            "{ALGORITHM}\n{}\n{}\n{}",
+            self.signed_at,
+            self.scope,
+            hex::encode(Sha256::digest(canonical))
         ))
     }
 
@@ -408,37 +414,37 @@ pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
         .map(|v| v.into_owned())
 }
 
-/// The `Authorization` header of a request whose headers carry `host` and `x-amz-date`.
-#[cfg(test)]
-pub(crate) fn authorize(
-    request: &http::Request<()>,
+/// Signs a request with the pair of access key id and secret, for a scope of region and service: sets `x-amz-date` and
+/// `Authorization`. Every header that it has by then is signed; it must have `host`.
+pub fn sign<B>(
+    request: &mut http::Request<B>,
     payload_sha256: &str,
     key: (&str, &str),
     scope: (&str, &str),
-) -> String {
-    let at = request.headers()["x-amz-date"].to_str().unwrap().to_owned();
-    let credential = format!(
-        "{}/{}/{}/{}/aws4_request",
-        key.0,
-        &at[..8],
-        scope.0,
-        scope.1
-    );
+    now: Timestamp,
+) -> Result<(), Error> {
+    let unreadable = |_| Error::Incomplete("a header cannot be written");
+    let at = now.calendar().format(BASIC_DATE).unwrap_or_default();
+    let (date, _) = at.split_once('T').unwrap_or_default();
+    let value = HeaderValue::from_str(&at).map_err(unreadable)?;
+    request.headers_mut().insert(AMZ_DATE, value);
+    let credential = format!("{}/{date}/{}/{}/aws4_request", key.0, scope.0, scope.1);
     let mut names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     let names = names.join(";");
     let query = request.uri().query().unwrap_or_default();
-    let signed = Signed::new(&credential, &names, "", &at, query, None).unwrap();
-    let (parts, ()) = request.clone().into_parts();
-    let canonical = signed.canonical(&parts, payload_sha256).unwrap();
-    let to_sign = format!(
-        "{ALGORITHM}\n{at}\n{}\n{}",
-        signed.scope,
-        hex::encode(Sha256::digest(canonical))
+    let signed = Signed::new(&credential, &names, "", &at, query, None)?;
+    let asked = (request.method(), request.uri(), request.headers());
+    let to_sign = signed.to_sign(asked, payload_sha256)?;
+    let keyed = mac(&signing_key(key.1, date, scope.0, scope.1));
+    let signature = keyed.chain_update(to_sign).finalize().into_bytes();
+    let header = format!(
+        "{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={}",
+        hex::encode(signature)
     );
-    let key = signing_key(key.1, &at[..8], scope.0, scope.1);
-    let signature = hex::encode(mac(&key).chain_update(to_sign).finalize().into_bytes());
-    format!("{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}")
+    let header = HeaderValue::from_str(&header).map_err(unreadable)?;
+    request.headers_mut().insert(AUTHORIZATION, header);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -606,14 +612,14 @@ mod tests {
 
     #[test]
     fn what_we_sign_we_believe() {
-        let request = http::Request::get("/a%20b/c?z=1&a=%2F&flag")
+        let mut request = http::Request::get("/a%20b/c?z=1&a=%2F&flag")
             .header("host", "127.0.0.1:4566")
-            .header("x-amz-date", "20261112T000000Z")
             .body(())
             .unwrap();
-        let header = authorize(&request, EMPTY, (KEY, SECRET), ("us-east-1", "events"));
-        let mut parts = request.into_parts().0;
-        parts.headers.insert(AUTHORIZATION, header.parse().unwrap());
+        let now = at("2026-11-12T00:00:00Z");
+        let scope = ("us-east-1", "events");
+        sign(&mut request, EMPTY, (KEY, SECRET), scope, now).unwrap();
+        let parts = request.into_parts().0;
         let now = at("2026-11-12T00:00:01Z");
         assert_eq!(verify(&parts, EMPTY, &credentials(), now), Ok(()));
         let other = hex::encode(Sha256::digest(b"x"));

@@ -7,6 +7,7 @@
 mod arrivals;
 mod clock;
 mod contents;
+pub mod crash;
 pub mod disk;
 pub mod http;
 mod ids;

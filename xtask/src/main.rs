@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod codegen;
 mod image;
+mod prove;
 mod tidy;
 
 /// Chores of the Landfall workspace.
@@ -23,6 +24,8 @@ enum Command {
     Codegen(codegen::Args),
     /// Makes a container image of one static binary, as a docker archive.
     Image(image::Args),
+    /// Proves the guarantees the long way: crashes at every step of I/O, and more.
+    Prove(prove::Args),
     /// Checks the rules of the house that no compiler checks.
     Tidy(tidy::Args),
 }
@@ -32,6 +35,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Image(args) => image::run(&args),
+        Command::Prove(args) => prove::run(&args),
         Command::Tidy(args) => tidy::run(&args),
     }
 }

@@ -23,12 +23,13 @@ pub(crate) fn claim(dir: &Path) -> Result<File, StoreError> {
     Ok(lock)
 }
 
-/// Makes a directory and its missing parents, and their entries durable.
+/// Makes a directory and its missing parents, and their entries durable; also that of a directory that is there, since
+/// whoever made it may have been cut short.
 pub(crate) fn make_dir(dir: &Path) -> Result<(), StoreError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
+    if dir.is_dir() {
+        return sync_dir(parent.unwrap_or(Path::new(".")));
+    }
     if let Some(parent) = parent {
         make_dir(parent)?;
     }

@@ -21,7 +21,9 @@ use landfall_core::limits::{
 };
 
 use crate::journal_room::JournalRoom;
-use crate::{Batch, Direction, Scan, Space, State, StoreError, Write, data_dir, journal_tail};
+use crate::{
+    Batch, Direction, Scan, Space, State, StoreError, Write, data_dir, journal_tail, table_lists,
+};
 
 /// What an entry takes in a memtable beside its key and value, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
@@ -59,6 +61,7 @@ impl FjallState {
         let state_dir = dir.join("state");
         remove_half_made(&state_dir)?;
         journal_tail::repair(&state_dir)?;
+        table_lists::check(&state_dir)?;
         let database = Database::builder(&state_dir)
             .worker_threads(1)
             .cache_size(STORE_BLOCK_CACHE_BYTES)

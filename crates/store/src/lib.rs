@@ -8,6 +8,7 @@ mod file_contents;
 mod fjall_state;
 mod journal_room;
 mod journal_tail;
+mod table_lists;
 
 use std::ops::Bound;
 use std::sync::Arc;

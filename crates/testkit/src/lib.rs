@@ -1,5 +1,5 @@
 //! Stand-ins for tests: memory in place of the disk, a clock that is turned by hand, ids from a seed, and a runtime
-//! whose containers do what the test says. And for tests and benchmarks of the real binary: the server as a child
+//! whose containers do what the test says; and a disk that loses, tears and fails. And for tests and benchmarks of the real binary: the server as a child
 //! process, a client that costs little, and a listener where containers report.
 //!
 //! Never part of the product: only dev-dependencies name this crate.
@@ -7,8 +7,11 @@
 mod arrivals;
 mod clock;
 mod contents;
+pub mod crash;
+pub mod disk;
 pub mod http;
 mod ids;
+mod random;
 mod road;
 mod runtime;
 mod server;
@@ -18,6 +21,7 @@ pub use arrivals::{Arrival, Arrivals};
 pub use clock::TestClock;
 pub use contents::MemoryContents;
 pub use ids::SeededIds;
+pub use random::{Random, new_seed};
 pub use road::Road;
 pub use runtime::FakeRuntime;
 pub use server::{Memory, Server};

@@ -41,6 +41,20 @@ need_debian() {
   fi
 }
 
+# need_fuse: the means to mount the disk that loses and fails; sets RUST_TESTS to what can run here.
+need_fuse() {
+  RUST_TESTS='all()'
+  if [ "$(id -u)" -eq 0 ]; then
+    [ -e /dev/fuse ] || mknod /dev/fuse c 10 229 2>/dev/null || true
+    (exec 3<>/dev/fuse) 2>/dev/null && unshare --mount true 2>/dev/null && return
+  else
+    need_debian fuse3 fusermount3
+    (exec 3<>/dev/fuse) 2>/dev/null && return
+  fi
+  RUST_TESTS='not (test(/needs_fuse/) or binary(matrix))'
+  say "FUSE cannot be used here: the tests on a faulty disk are LEFT OUT"
+}
+
 # need_python: a Python that can make virtual environments.
 need_python() {
   need_debian python3 python3

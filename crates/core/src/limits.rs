@@ -66,6 +66,10 @@ pub const TASKS_PLACED_MAX: usize = 64;
 pub const LOG_LINES_PER_COMMIT_MAX: usize = 512;
 /// Pause before a container's report is offered again to a loop that is too busy.
 pub const REPORT_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// Pause before a runtime that could not say what became of a container is asked again.
+pub const RUNTIME_ASK_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+/// Attempts at the output of a container that has ended and cannot be read.
+pub const RUNTIME_UNREAD_MAX: u32 = 5;
 /// Lines of the ledger in one answer, when the question does not say.
 pub const RUNS_PER_PAGE_DEFAULT: u64 = 100;
 /// Lines of the ledger in one answer.

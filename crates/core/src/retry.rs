@@ -127,6 +127,8 @@ pub enum ErrorCode {
     SdkClientError,
     /// The target failed. Landfall's own word: AWS's is not on record.
     InternalError,
+    /// The task that the target made could not be started. Landfall's own word: AWS counts such a delivery a success.
+    TaskFailedToStart,
 }
 
 impl ErrorCode {
@@ -141,13 +143,16 @@ impl ErrorCode {
             Self::InvalidParameter => "INVALID_PARAMETER",
             Self::SdkClientError => "SDK_CLIENT_ERROR",
             Self::InternalError => "INTERNAL_ERROR",
+            Self::TaskFailedToStart => "TASK_FAILED_TO_START",
         }
     }
 
     /// Whether trying again can help.
     pub fn kind(self) -> ErrorKind {
         match self {
-            Self::Throttling | Self::Timeout | Self::InternalError => ErrorKind::Retriable,
+            Self::Throttling | Self::Timeout | Self::InternalError | Self::TaskFailedToStart => {
+                ErrorKind::Retriable
+            }
             _ => ErrorKind::Permanent,
         }
     }

@@ -2,13 +2,16 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use landfall_core::api::generated::ecs;
 use landfall_core::caller::{Caller, Identity, account_of};
+use landfall_core::limits;
 use landfall_flow::keep::roles::token;
-use landfall_flow::route::{put_events, rules, targets};
-use landfall_flow::run::{self, TaskRecord, cluster, definition, task};
+use landfall_flow::route::{StoredEvent, put_events, rules, targets};
+use landfall_flow::run::{self, Failure, TaskRecord, cluster, definition, task};
+use landfall_flow::runtime::Runtime as _;
 use landfall_flow::trail::HistoryRecord;
 use landfall_flow::{Flow, FlowParts, deliver};
 use landfall_flow::{Key, Reader};
@@ -245,6 +248,195 @@ async fn an_image_that_cannot_be_pulled_stops_the_task_with_the_reason() {
     assert_eq!(task.stop_code.as_deref(), Some("TaskFailedToStart"));
     let reason = task.stopped_reason.as_deref().unwrap();
     assert!(reason.starts_with("CannotPullContainerError: "), "{reason}");
+}
+
+/// Waits until the delivery waits for its next attempt after so many.
+async fn refused(house: &House, attempts: u32) {
+    house
+        .until("refused", |h| {
+            h.deliveries()
+                .first()
+                .is_some_and(|d| d.attempts == attempts && d.outcome == deliver::Outcome::Pending)
+        })
+        .await;
+}
+
+/// Waits until the delivery waits for its next attempt after so many, then lets that time come.
+async fn retry_after(house: &House, attempts: u32) {
+    refused(house, attempts).await;
+    house.clock.advance_millis(limits::RETRY_DELAY_MILLIS_MAX);
+    house.flow.write(|_| Ok(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_task_that_cannot_be_started_is_retried_and_the_delivery_comes_home_when_it_can() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.runtime.fail_pulls_of("app:1");
+    house.arrive("in/a").await;
+    retry_after(&house, 1).await;
+    retry_after(&house, 2).await;
+    refused(&house, 3).await;
+    house.runtime.heal("app:1");
+    retry_after(&house, 3).await;
+    house.runtime.wait_for_starts(1).await;
+    house
+        .until("running", |h| h.deliveries()[0].tasks.len() == 1)
+        .await;
+    let delivery = &house.deliveries()[0];
+    assert_eq!(delivery.outcome, deliver::Outcome::Delivered);
+    assert_eq!((delivery.attempts, delivery.starts), (4, 4));
+    assert_eq!(delivery.former_tasks.len(), 3);
+    assert_eq!(delivery.last_refusal, None);
+    let mut all = delivery.former_tasks.clone();
+    all.extend(delivery.tasks.clone());
+    let known: BTreeSet<String> = house.tasks().iter().map(|t| t.arn().to_owned()).collect();
+    assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), known);
+    assert_eq!(house.runtime.starts().len(), 1);
+}
+
+#[tokio::test]
+async fn retries_that_are_used_up_leave_the_reason_of_the_last_task() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.runtime.fail_starts_of("app:1", "no such file");
+    house.arrive("in/a").await;
+    for attempts in 1..=3 {
+        retry_after(&house, attempts).await;
+    }
+    house
+        .until("given up", |h| {
+            matches!(h.deliveries()[0].outcome, deliver::Outcome::GivenUp(_))
+        })
+        .await;
+    let delivery = &house.deliveries()[0];
+    let no_queue = deliver::Outcome::GivenUp(deliver::DeadLetter::NoQueue);
+    assert_eq!((&delivery.outcome, delivery.attempts), (&no_queue, 4));
+    let refusal = delivery.last_refusal.as_ref().unwrap();
+    assert_eq!(refusal.code.name(), "TASK_FAILED_TO_START");
+    assert_eq!(refusal.message, "CannotStartContainerError: no such file");
+    assert_eq!((delivery.tasks.len(), delivery.former_tasks.len()), (1, 3));
+    assert!(house.runtime.starts().is_empty());
+}
+
+#[tokio::test]
+async fn a_task_that_a_client_started_is_not_retried() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.runtime.fail_pulls_of("app:1");
+    let request = ecs::RunTaskRequest {
+        cluster: Some("batch".to_owned()),
+        task_definition: Some("csv".to_owned()),
+        ..Default::default()
+    };
+    let run = house
+        .flow
+        .write(move |tx| run::run_task(tx, &caller(), request, None));
+    run.await.unwrap();
+    house
+        .until("stopped", |h| {
+            h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")
+        })
+        .await;
+    house.clock.advance_millis(86_400_000);
+    house.flow.write(|_| Ok(())).await.unwrap();
+    assert_eq!((house.tasks().len(), house.deliveries().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_runtime_that_does_not_answer_is_asked_again_and_no_running_task_is_taken_for_dead() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.arrive("in/a").await;
+    house.runtime.wait_for_starts(1).await;
+    house
+        .until("running", |h| {
+            h.tasks()[0].task.last_status.as_deref() == Some("RUNNING")
+        })
+        .await;
+    // The container outlives the server, and the former server sees nothing of what follows.
+    let spec = house.runtime.starts()[0].clone();
+    let runtime = FakeRuntime::new();
+    runtime.start(&spec).await.unwrap();
+    runtime.silence(true);
+    let state = Arc::new(house.state.crash(house.state.commits()));
+    let flow = open(Arc::clone(&state), &runtime, &house.clock);
+    let reborn = House {
+        state,
+        runtime: runtime.clone(),
+        clock: house.clock.clone(),
+        flow,
+    };
+    runtime.wait_for_questions(2).await;
+    assert_eq!(
+        reborn.tasks()[0].task.last_status.as_deref(),
+        Some("RUNNING")
+    );
+    runtime.silence(false);
+    assert!(runtime.exit(&spec.id, 0));
+    reborn
+        .until("stopped", |h| {
+            h.tasks()[0].task.last_status.as_deref() == Some("STOPPED")
+        })
+        .await;
+    let task = &reborn.tasks()[0].task;
+    assert_eq!(task.containers.as_ref().unwrap()[0].exit_code, Some(0));
+    assert_eq!(runtime.starts().len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_crash_at_any_commit_a_retried_start_has_one_live_container_and_no_id_starts_twice()
+{
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.runtime.fail_pulls_of("app:1");
+    let before = house.state.commits();
+    house.arrive("in/a").await;
+    retry_after(&house, 1).await;
+    refused(&house, 2).await;
+    house.runtime.heal("app:1");
+    retry_after(&house, 2).await;
+    house.runtime.wait_for_starts(1).await;
+    house
+        .until("running", |h| {
+            let running = |t: &TaskRecord| t.task.last_status.as_deref() == Some("RUNNING");
+            h.tasks().iter().any(running)
+        })
+        .await;
+    for commits in before..=house.state.commits() {
+        // Each crash has its own world: what ran in another one did not run here.
+        let runtime = FakeRuntime::new();
+        let state = Arc::new(house.state.crash(commits));
+        let flow = open(Arc::clone(&state), &runtime, &house.clock);
+        let reborn = House {
+            state,
+            runtime: runtime.clone(),
+            clock: house.clock.clone(),
+            flow,
+        };
+        if reborn.deliveries().is_empty()
+            && reborn
+                .flow
+                .view()
+                .all::<StoredEvent>(&Key::new("event"))
+                .unwrap()
+                .is_empty()
+        {
+            continue;
+        }
+        reborn
+            .until("one task that runs, or was lost with its container", |h| {
+                let running = |t: &TaskRecord| t.task.last_status.as_deref() == Some("RUNNING");
+                let lost = |t: &TaskRecord| t.failure == Some(Failure::Exit);
+                let all = h.deliveries();
+                all.len() == 1
+                    && all[0].tasks.len() == 1
+                    && h.tasks().iter().filter(|t| running(t) || lost(t)).count() == 1
+            })
+            .await;
+        let ids: Vec<_> = runtime.starts().into_iter().map(|s| s.id).collect();
+        assert!(ids.len() <= 1, "{ids:?} after {commits} commits");
+    }
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ struct Inner {
     unpullable: BTreeSet<String>,
     start_failures: BTreeMap<String, String>,
     exit_at_once: Option<i32>,
+    silent: bool,
+    questions: usize,
     now_millis: i64,
 }
 
@@ -79,6 +81,22 @@ impl FakeRuntime {
     /// Containers started from now on end with this code as soon as they run; `None`: they run on.
     pub fn exit_at_once(&self, code: Option<i32>) {
         lock(&self.0.inner).exit_at_once = code;
+    }
+
+    /// Whether it answers questions about containers with an error from now on, as a daemon that is being restarted.
+    pub fn silence(&self, silent: bool) {
+        lock(&self.0.inner).silent = silent;
+    }
+
+    /// Waits until so many questions have met with silence.
+    pub async fn wait_for_questions(&self, count: usize) {
+        loop {
+            let changed = self.0.changed.notified();
+            if lock(&self.0.inner).questions >= count {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Each container that was really started, in order; a repeated start of an id is not in it.
@@ -286,7 +304,12 @@ impl Runtime for FakeRuntime {
     }
 
     async fn find(&self, id: &str) -> Result<Found, RuntimeError> {
-        let inner = lock(&self.0.inner);
+        let mut inner = lock(&self.0.inner);
+        if inner.silent {
+            inner.questions += 1;
+            self.0.changed.notify_waiters();
+            return Err(RuntimeError::Other("no answer".to_owned()));
+        }
         let Some(container) = inner.containers.get(id) else {
             return Ok(Found::Absent);
         };

@@ -10,6 +10,14 @@ pub fn delivery_id(event_id: &str, rule_arn: &str, target_id: &str) -> String {
     derive(&["delivery", event_id, rule_arn, target_id])
 }
 
+/// Client token of the `start`-th start (from 0) that a delivery makes: the first one's is the delivery's id.
+pub fn start_token(delivery_id: &str, start: u32) -> String {
+    match start {
+        0 => delivery_id.to_owned(),
+        _ => derive(&["start", delivery_id, &start.to_string()]),
+    }
+}
+
 /// Id of the `index`-th task (from 0) that one client token starts in a cluster: 32 hex digits, as ECS ids are.
 pub fn task_id(cluster_arn: &str, client_token: &str, index: u32) -> String {
     derive(&["task", cluster_arn, client_token, &index.to_string()])
@@ -48,6 +56,11 @@ mod tests {
         assert_eq!(delivery, "e37a6889bf9b5185dd43715432542819");
         let task = task_id("arn:aws:ecs:us-east-1:1:cluster/c", &delivery, 0);
         assert_eq!(task, "8cf73741cac2966db8387202dd26d523");
+        assert_eq!(start_token(&delivery, 0), delivery);
+        assert_eq!(
+            start_token(&delivery, 1),
+            "b1ab6311849f2cdb96e1326a264c3ec5"
+        );
     }
 
     #[test]
@@ -60,6 +73,9 @@ mod tests {
             task_id("a", "b", 0),
             task_id("a", "b", 1),
             task_id("ab", "", 1),
+            start_token("a", 1),
+            start_token("a", 2),
+            start_token("a1", 1),
         ];
         for id in &ids {
             assert!(
@@ -69,7 +85,7 @@ mod tests {
         }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 7);
+        assert_eq!(ids.len(), 10);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Every outcome is a committed record that the ledger can show. Never drops a delivery without a reason on it.
 
+mod again;
 mod attempt;
 mod record;
 
@@ -12,6 +13,7 @@ use landfall_core::retry::{self, Next, RetryPolicy};
 use landfall_core::task::delivery_id;
 use landfall_store::Direction;
 
+pub(crate) use again::not_started;
 pub use record::{DeadLetter, Delivery, Due, Outcome, Refusal, delivery_key};
 
 use crate::drive::Pending;
@@ -51,6 +53,8 @@ pub(crate) fn enqueue(
         outcome: Outcome::Pending,
         last_refusal: None,
         tasks: Vec::new(),
+        former_tasks: Vec::new(),
+        starts: 0,
         finished_at: None,
     };
     let number = tx.next_sequence();
@@ -101,7 +105,8 @@ fn advance(tx: &mut Tx<'_>, number: u64, delivery: &mut Delivery) -> Result<(), 
     delivery.attempts += 1;
     match own::recorded(tx, Keep::All, |tx| attempt::deliver(tx, number, delivery))? {
         Ok(tasks) => {
-            delivery.tasks = tasks;
+            delivery.starts += u32::from(!tasks.is_empty());
+            delivery.tasks.extend(tasks);
             delivery.last_refusal = None;
             finish(tx, delivery, Outcome::Delivered);
             Ok(())
@@ -144,11 +149,10 @@ fn refused(
     }
 }
 
-/// The record stays as the ledger's entry; the event's text is no longer needed.
+/// The record stays as the ledger's entry, with the event, of which it may have to be made again.
 fn finish(tx: &Tx<'_>, delivery: &mut Delivery, outcome: Outcome) {
     delivery.outcome = outcome;
     delivery.finished_at = Some(tx.now());
-    delivery.event_json = String::new();
 }
 
 fn policy(target: &api::Target) -> RetryPolicy {

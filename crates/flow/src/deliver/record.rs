@@ -11,11 +11,12 @@ use crate::route::ObjectRef;
 /// One event on its way to one target of one rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Hash of event id, rule ARN and target id: the client token of the task that it starts.
+    /// Hash of event id, rule ARN and target id: the client token of the first task that it starts.
     pub id: String,
     /// Id of the event.
     pub event_id: String,
-    /// The event as the target gets it; empty once the delivery is finished.
+    /// The event as the bus took it in: further starts and replays are made of it. Empty in deliveries that a version
+    /// before this one finished.
     pub event_json: String,
     /// The object that the event is about.
     pub object: Option<ObjectRef>,
@@ -43,8 +44,14 @@ pub struct Delivery {
     pub outcome: Outcome,
     /// Why the last attempt failed.
     pub last_refusal: Option<Refusal>,
-    /// ARNs of the tasks that it started.
+    /// ARNs of the tasks that it started, those aside that another one has taken the place of.
     pub tasks: Vec<String>,
+    /// ARNs of tasks that failed and that another one has taken the place of, or will; oldest first.
+    #[serde(default)]
+    pub former_tasks: Vec<String>,
+    /// Starts that its target took; with the id it makes the client token of the next one.
+    #[serde(default)]
+    pub starts: u32,
     /// When it was delivered or given up.
     pub finished_at: Option<Timestamp>,
 }

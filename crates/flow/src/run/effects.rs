@@ -1,26 +1,22 @@
-//! What touches the world: containers are prepared, started, followed and stopped here, after the commit that asked for
-//! it. Whatever they find out goes back to the loop as a report. Never changes state itself.
+//! What touches the world: tasks are prepared and stopped here, after the commit that asked for it, and their containers
+//! handed to `follow`. Whatever they find out goes back to the loop as a report. Never changes state itself.
 
 use std::sync::Arc;
 
 use landfall_core::api::generated::ecs as api;
-use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::task::TaskStatus;
-use landfall_runtime::{ContainerEvent, Found, RuntimeError};
-use tokio::sync::{mpsc, watch};
+use landfall_runtime::RuntimeError;
+use tokio::sync::watch;
 
-use super::report::{self, Line};
-use super::spec::{self, Surroundings};
-use super::task::{self, TaskRecord};
+use super::task::TaskRecord;
+use super::{follow, report, spec};
 use crate::build;
 use crate::drive::Flow;
 use crate::keep::logs;
-use crate::keep::roles::sessions;
-use crate::keep::roles::token::Minted;
 use crate::trail;
-use crate::tx::Effect;
+use crate::tx::{Effect, Tx};
 
 /// Runs effects after their commit, without waiting for their end.
 pub(crate) fn run(flow: &Flow, effects: Vec<Effect>) {
@@ -59,12 +55,13 @@ async fn perform(flow: &Flow, effect: Effect) {
 }
 
 /// A task on its way: everything its containers need to know of it.
-struct Launch {
-    flow: Flow,
-    arn: String,
-    record: TaskRecord,
-    definition: api::TaskDefinition,
-    ended: Vec<watch::Sender<Option<i32>>>,
+pub(super) struct Launch {
+    pub flow: Flow,
+    pub arn: String,
+    pub record: TaskRecord,
+    pub definition: api::TaskDefinition,
+    /// For each container the code with which it ended, once it has.
+    pub ended: Vec<watch::Sender<Option<i32>>>,
 }
 
 async fn start_task(flow: &Flow, arn: &str) {
@@ -79,7 +76,7 @@ async fn start_task(flow: &Flow, arn: &str) {
     }
     for index in 0..launch.ended.len() {
         let launch = Arc::clone(&launch);
-        tokio::spawn(async move { follow(&launch, index).await });
+        tokio::spawn(async move { follow::follow(&launch, index).await });
     }
 }
 
@@ -120,12 +117,10 @@ async fn prepare(launch: &Launch) -> Result<(), String> {
             Err(e) => return Err(format!("CannotPullContainerError: {e}")),
         }
     }
-    let arn = launch.arn.clone();
-    let told = launch
-        .flow
-        .write(move |tx| report::pulled(tx, &arn, started, &digests))
-        .await;
-    told.map_err(|e| e.message)
+    let told = tell(&launch.flow, &launch.arn, move |tx, arn| {
+        report::pulled(tx, arn, started, &digests)
+    });
+    told.await.map_err(|e| e.message)
 }
 
 async fn prepare_logs(launch: &Launch, container: &api::ContainerDefinition) -> Result<(), String> {
@@ -145,198 +140,36 @@ async fn prepare_logs(launch: &Launch, container: &api::ContainerDefinition) -> 
              exist. : exit status 1 ({group})"
         ));
     }
-    let caller = log.caller.clone();
-    let made = launch
-        .flow
-        .write(move |tx| logs::ensure_group(tx, &caller, &group))
-        .await;
-    made.map_err(|e| e.message)
-}
-
-/// Starts one container, or finds it again, and reports until it ends.
-async fn follow(launch: &Launch, index: usize) {
-    let id = spec::container_id(&launch.record, index);
-    if let Err(reason) = ensure_started(launch, index, &id).await {
-        return report_end(launch, index, report::End::NotStarted(reason)).await;
-    }
-    let name = report::name_of(&launch.definition, index);
-    let position = launch
-        .record
-        .output_positions
-        .get(&name)
-        .copied()
-        .unwrap_or(0);
-    match launch.flow.runtime().watch(&id, position).await {
-        Ok(events) => watch_events(launch, index, events).await,
-        Err(e) => report_end(launch, index, report::End::Lost(e.to_string())).await,
-    }
-}
-
-async fn ensure_started(launch: &Launch, index: usize, id: &str) -> Result<(), String> {
-    let runtime = launch.flow.runtime();
-    match runtime.find(id).await.map_err(|e| e.to_string())? {
-        Found::Alive | Found::Exited(_) | Found::Lost => return Ok(()),
-        Found::Absent if launch.record.status() >= TaskStatus::Running => {
-            return Err("the container is gone".to_owned());
-        }
-        Found::Absent => {}
-    }
-    await_dependencies(launch, index).await?;
-    let now = task::by_arn(&launch.flow.view(), &launch.arn).map_err(|e| e.message)?;
-    if now.is_none_or(|record| record.is_unwanted()) {
-        return Err("the task was stopped before the container started".to_owned());
-    }
-    let around = Surroundings {
-        endpoint: launch.flow.endpoint(),
-        credentials: launch.flow.container_credentials(),
-        role: role_credentials(launch).await.map_err(|e| e.message)?,
-    };
-    let view = launch.flow.view();
-    let spec = spec::container(&view, &launch.record, &launch.definition, index, &around)
-        .map_err(|e| e.message)?;
-    runtime.start(&spec).await.map_err(|e| match e {
-        RuntimeError::CannotPull(why) => format!("CannotPullContainerError: {why}"),
-        other => format!("CannotStartContainerError: {other}"),
-    })
-}
-
-/// The same credentials whenever a container of the task starts.
-async fn role_credentials(launch: &Launch) -> Result<Option<Minted>, ApiError> {
-    let Some(role) = spec::role(&launch.record, &launch.definition) else {
-        return Ok(None);
-    };
-    let created = launch.record.task.created_at;
-    let created = created.map(Timestamp::from).unwrap_or_default();
-    let task = (launch.record.id.as_str(), created);
-    sessions::of_task(&launch.flow, &launch.record.account, role, task).await
-}
-
-/// Waits for the containers that this one depends on; START needs no wait, since all are started together.
-async fn await_dependencies(launch: &Launch, index: usize) -> Result<(), String> {
-    let containers = launch
-        .definition
-        .container_definitions
-        .as_deref()
-        .unwrap_or_default();
-    let Some(container) = containers.get(index) else {
-        return Ok(());
-    };
-    for dependency in container.depends_on.iter().flatten() {
-        let condition = dependency.condition.as_deref().unwrap_or("START");
-        let on = containers
-            .iter()
-            .position(|c| c.name == dependency.container_name);
-        let Some(ended) = on.and_then(|on| launch.ended.get(on)) else {
-            continue;
-        };
-        if condition == "START" {
-            continue;
-        }
-        let mut ended = ended.subscribe();
-        let code = ended
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|code| *code);
-        if condition == "SUCCESS" && code != Some(0) {
-            let name = dependency.container_name.as_deref().unwrap_or_default();
-            return Err(format!(
-                "dependency container {name} did not exit successfully"
-            ));
-        }
-    }
-    Ok(())
-}
-
-async fn watch_events(launch: &Launch, index: usize, mut events: mpsc::Receiver<ContainerEvent>) {
-    let mut batch = Vec::with_capacity(limits::LOG_LINES_PER_COMMIT_MAX);
-    loop {
-        batch.clear();
-        if events
-            .recv_many(&mut batch, limits::LOG_LINES_PER_COMMIT_MAX)
-            .await
-            == 0
-        {
-            let end = report::End::Lost("the runtime lost sight of the container".to_owned());
-            return report_end(launch, index, end).await;
-        }
-        let mut lines = Vec::new();
-        let mut started = None;
-        let mut end = None;
-        for event in batch.drain(..) {
-            match event {
-                ContainerEvent::Started { at_millis, .. } => started = Some(at_millis),
-                ContainerEvent::Output {
-                    at_millis,
-                    line,
-                    position,
-                    ..
-                } => {
-                    lines.push(Line {
-                        at_millis,
-                        line,
-                        position,
-                    });
-                }
-                ContainerEvent::Exited(status) => end = Some(report::End::Exited(status)),
-                ContainerEvent::Failed(why) => end = Some(report::End::NotStarted(why)),
-            }
-        }
-        if started.is_some() {
-            tell(launch, move |tx, arn| report::started(tx, arn, index)).await;
-        }
-        if !lines.is_empty() {
-            tell(launch, move |tx, arn| {
-                report::output(tx, arn, index, &lines)
-            })
-            .await;
-        }
-        if let Some(end) = end {
-            return report_end(launch, index, end).await;
-        }
-    }
-}
-
-async fn report_end(launch: &Launch, index: usize, end: report::End) {
-    let code = match &end {
-        report::End::Exited(status) => status.code,
-        report::End::NotStarted(_) | report::End::Lost(_) => -1,
-    };
-    tell(launch, move |tx, arn| report::ended(tx, arn, index, &end)).await;
-    if let Some(ended) = launch.ended.get(index) {
-        ended.send_replace(Some(code));
-    }
-}
-
-/// A report must not get lost: when the loop is too busy to take it, it is offered again.
-async fn tell(
-    launch: &Launch,
-    report: impl Fn(&mut crate::tx::Tx<'_>, &str) -> Result<(), ApiError> + Send + Sync + 'static,
-) {
-    let report = Arc::new(report);
-    loop {
-        let (job, arn) = (Arc::clone(&report), launch.arn.clone());
-        match launch.flow.write(move |tx| job(tx, &arn)).await {
-            Ok(()) => return,
-            Err(e) if e.status == 503 => {
-                tokio::time::sleep(limits::REPORT_RETRY_PAUSE).await;
-            }
-            Err(e) => {
-                tracing::error!(task = %launch.arn, error = %e, "a container's report was refused");
-                return;
-            }
-        }
-    }
+    let made = tell(&launch.flow, &launch.arn, move |tx, _| {
+        logs::ensure_group(tx, &log.caller, &group)
+    });
+    made.await.map_err(|e| e.message)
 }
 
 async fn refuse(flow: &Flow, arn: &str, reason: &str) {
     tracing::warn!(task = %arn, reason, "a task could not be started");
-    let (arn, reason) = (arn.to_owned(), reason.to_owned());
-    let told = flow
-        .write(move |tx| report::not_started(tx, &arn, &reason))
-        .await;
-    if let Err(e) = told {
-        tracing::error!(error = %e, "a task's failure to start was refused");
+    let reason = reason.to_owned();
+    let told = tell(flow, arn, move |tx, arn| {
+        report::not_started(tx, arn, &reason)
+    });
+    if let Err(e) = told.await {
+        tracing::error!(task = %arn, error = %e, "a task's failure to start was refused");
+    }
+}
+
+/// A report must not get lost: when the loop is too busy to take it, it is offered again.
+pub(super) async fn tell(
+    flow: &Flow,
+    arn: &str,
+    report: impl Fn(&mut Tx<'_>, &str) -> Result<(), ApiError> + Send + Sync + 'static,
+) -> Result<(), ApiError> {
+    let report = Arc::new(report);
+    loop {
+        let (job, of) = (Arc::clone(&report), arn.to_owned());
+        match flow.write(move |tx| job(tx, &of)).await {
+            Err(e) if e.status == 503 => tokio::time::sleep(limits::REPORT_RETRY_PAUSE).await,
+            told => return told,
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! A task is queued, placed, started, watched, stopped; its state changes go back to the bus.
 //!
 //! Read in this order: `definition`, `task` (RunTask and its kin), `place` (the step of the loop), `effects` (what
-//! touches the runtime), `report` (what came of it), `life` (the statuses in between). Never restarts a task.
+//! touches the runtime) and `follow` (one container), `report` (what came of it), `life` (the statuses in between).
+//! Never restarts a task: a delivery whose task failed starts another one.
 
 pub mod cluster;
 pub mod definition;
 pub(crate) mod effects;
+mod follow;
 mod leave;
 mod life;
 mod place;
@@ -23,7 +25,7 @@ use landfall_core::error::ApiError;
 pub use leave::stop_all;
 pub(crate) use place::{recover, turn};
 pub use rule::from_rule;
-pub use task::{TaskRecord, run_task};
+pub use task::{Failure, TaskRecord, run_task};
 
 use crate::tx::Reader;
 

@@ -4,11 +4,13 @@ use landfall_core::api::generated::ecs as api;
 use landfall_core::caller::Caller;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
+use landfall_core::retry::ErrorCode;
 use landfall_core::task::TaskStatus;
 use landfall_runtime::ExitStatus;
 
-use super::task::{self, TaskRecord};
+use super::task::{self, Failure, TaskRecord};
 use super::{definition, life, spec};
+use crate::deliver::{self, Refusal};
 use crate::keep::logs;
 use crate::tx::{Effect, Reader, Tx};
 
@@ -30,6 +32,8 @@ pub(super) enum End {
     Exited(ExitStatus),
     /// It never ran, for this reason.
     NotStarted(String),
+    /// It never ran, since a container that it depends on failed.
+    Blocked(String),
     /// It ran, and nobody saw how it ended.
     Lost(String),
 }
@@ -185,7 +189,7 @@ pub(super) fn ended(tx: &mut Tx<'_>, arn: &str, index: usize, end: &End) -> Resu
             (Some(status.code), Some(text.to_owned()))
         }
         End::Exited(status) => (Some(status.code), None),
-        End::NotStarted(why) | End::Lost(why) => (None, Some(why.clone())),
+        End::NotStarted(why) | End::Blocked(why) | End::Lost(why) => (None, Some(why.clone())),
     };
     if let Some(container) = record.task.containers.iter_mut().flatten().nth(index) {
         container.last_status = Some("STOPPED".to_owned());
@@ -195,8 +199,14 @@ pub(super) fn ended(tx: &mut Tx<'_>, arn: &str, index: usize, end: &End) -> Resu
     let container = definition.container_definitions.iter().flatten().nth(index);
     let essential = container.is_none_or(|c| c.essential.unwrap_or(true));
     let now = tx.now();
+    let ends_it = essential || matches!(end, End::NotStarted(_) | End::Blocked(_));
+    if ends_it && !record.is_unwanted() {
+        record.failure = failure(end);
+    }
     match end {
-        End::NotStarted(why) => life::unwanted(&mut record, "TaskFailedToStart", why, now),
+        End::NotStarted(why) | End::Blocked(why) => {
+            life::unwanted(&mut record, "TaskFailedToStart", why, now);
+        }
         _ if essential => {
             let text = "Essential container in task exited";
             life::unwanted(&mut record, "EssentialContainerExited", text, now);
@@ -206,6 +216,16 @@ pub(super) fn ended(tx: &mut Tx<'_>, arn: &str, index: usize, end: &End) -> Resu
     settle(tx, &mut record)
 }
 
+/// What the end of the container that ends its task makes of the task.
+fn failure(end: &End) -> Option<Failure> {
+    match end {
+        End::NotStarted(_) => Some(Failure::Start),
+        End::Exited(status) if status.code == 0 => None,
+        // Others have run, and may have done things: it is for the user to say whether they run again.
+        End::Exited(_) | End::Blocked(_) | End::Lost(_) => Some(Failure::Exit),
+    }
+}
+
 /// The task cannot be started at all.
 pub(super) fn not_started(tx: &mut Tx<'_>, arn: &str, reason: &str) -> Result<(), ApiError> {
     let Some((mut record, _)) = load(tx, arn)? else {
@@ -213,6 +233,9 @@ pub(super) fn not_started(tx: &mut Tx<'_>, arn: &str, reason: &str) -> Result<()
     };
     for container in record.task.containers.iter_mut().flatten() {
         container.last_status = Some("STOPPED".to_owned());
+    }
+    if !record.is_unwanted() {
+        record.failure = Some(Failure::Start);
     }
     life::unwanted(&mut record, "TaskFailedToStart", reason, tx.now());
     settle(tx, &mut record)
@@ -242,6 +265,19 @@ fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
         .map(|index| spec::container_id(record, index))
         .collect();
     tx.effect(Effect::RemoveContainers(ids));
+    hand_back(tx, record)?;
     tx.caches.placed = tx.caches.placed.saturating_sub(1);
     Ok(())
+}
+
+/// What a delivery started and what could not be started goes back to the delivery.
+fn hand_back(tx: &mut Tx<'_>, record: &TaskRecord) -> Result<(), ApiError> {
+    let (Some(number), Some(Failure::Start)) = (record.delivery, record.failure) else {
+        return Ok(());
+    };
+    let refusal = Refusal {
+        code: ErrorCode::TaskFailedToStart,
+        message: record.task.stopped_reason.clone().unwrap_or_default(),
+    };
+    deliver::not_started(tx, number, record.arn(), refusal)
 }

@@ -2,21 +2,23 @@
 
 use landfall_core::api::generated::{ecs, events};
 use landfall_core::error::ApiError;
-use landfall_core::task::{parse_override, started_by_rule};
+use landfall_core::task::{parse_override, start_token, started_by_rule};
 
 use super::invalid;
 use crate::deliver::Delivery;
 
-/// The request that EventBridge makes for a target: its parameters, and its input as the overrides.
+/// The request that EventBridge makes for a target: its parameters, and its input as the overrides. Of several tasks a
+/// further start makes those that are missing.
 pub fn from_rule(
     delivery: &Delivery,
     parameters: &events::EcsParameters,
     input: &str,
 ) -> Result<ecs::RunTaskRequest, ApiError> {
+    let there = i32::try_from(delivery.tasks.len()).unwrap_or(i32::MAX);
     Ok(ecs::RunTaskRequest {
         cluster: delivery.target.arn.clone(),
         task_definition: parameters.task_definition_arn.clone(),
-        count: parameters.task_count,
+        count: Some(parameters.task_count.unwrap_or(1).saturating_sub(there)),
         launch_type: parameters.launch_type.clone(),
         capacity_provider_strategy: same(parameters.capacity_provider_strategy.as_ref())?,
         network_configuration: parameters.network_configuration.as_ref().map(network),
@@ -37,7 +39,7 @@ pub fn from_rule(
         }),
         overrides: Some(overrides(input)?),
         started_by: Some(started_by_rule(&delivery.rule)),
-        client_token: Some(delivery.id.clone()),
+        client_token: Some(start_token(&delivery.id, delivery.starts)),
         volume_configurations: None,
     })
 }

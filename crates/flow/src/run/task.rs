@@ -37,8 +37,20 @@ pub struct TaskRecord {
     pub requested_at: Timestamp,
     /// When the runtime reported its last container's end.
     pub ended_at: Option<Timestamp>,
+    /// In what it failed, if it did; told by what made its end wanted.
+    #[serde(default)]
+    pub failure: Option<Failure>,
 }
 crate::record!(TaskRecord in Road);
+
+/// In what a task failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// It was not started.
+    Start,
+    /// It ran, and the container whose end was its end failed or was lost.
+    Exit,
+}
 
 impl TaskRecord {
     /// Name of its cluster.
@@ -199,6 +211,7 @@ fn create(
         output_positions: BTreeMap::new(),
         requested_at: now,
         ended_at: None,
+        failure: None,
     };
     let mut given: Vec<(String, String)> = Vec::new();
     if request.propagate_tags.as_deref() == Some("TASK_DEFINITION") {

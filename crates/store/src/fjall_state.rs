@@ -5,7 +5,7 @@
 //! once a worker has failed. Here the committing thread seals, and waits only while the database is healthy.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -22,7 +22,8 @@ use landfall_core::limits::{
 
 use crate::journal_room::JournalRoom;
 use crate::{
-    Batch, Direction, Scan, Space, State, StoreError, Write, data_dir, journal_tail, table_lists,
+    Batch, Direction, Scan, Space, State, StoreError, Write, data_dir, first_opening, journal_tail,
+    table_lists,
 };
 
 /// What an entry takes in a memtable beside its key and value, roughly.
@@ -59,7 +60,7 @@ impl FjallState {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let lock = data_dir::claim(dir)?;
         let state_dir = dir.join("state");
-        remove_half_made(&state_dir)?;
+        let is_new = first_opening::begin(dir, &state_dir)?;
         journal_tail::repair(&state_dir)?;
         table_lists::check(&state_dir)?;
         let database = Database::builder(&state_dir)
@@ -70,12 +71,9 @@ impl FjallState {
             .manual_journal_persist(true)
             .open()
             .map_err(|e| failed("cannot open the state", &e))?;
-        let known = database.keyspace_count();
         let spaces = open_spaces(&database)?;
-        if known < Space::ALL.len() {
-            data_dir::sync_dir(&state_dir.join("keyspaces"))?;
-            data_dir::sync_dir(&state_dir)?;
-            data_dir::sync_dir(dir)?;
+        if is_new {
+            first_opening::end(dir, &state_dir)?;
         }
         let committer = Committer {
             unsealed: [0; Space::ALL.len()],
@@ -219,26 +217,6 @@ fn options() -> KeyspaceCreateOptions {
         .compaction_strategy(Arc::new(
             Leveled::default().with_table_target_size(STORE_TABLE_BYTES_TARGET),
         ))
-}
-
-/// Removes what a crash during the very first opening left: fjall writes its version file last, and would
-/// refuse to go over the journal it had already made. Nothing can have been committed then.
-fn remove_half_made(state_dir: &Path) -> Result<(), StoreError> {
-    let version = state_dir.join("version");
-    let is_made = fs::metadata(version).is_ok_and(|m| m.len() > 0);
-    if is_made || !state_dir.exists() {
-        return Ok(());
-    }
-    let has_keyspaces =
-        fs::read_dir(state_dir.join("keyspaces")).is_ok_and(|mut entries| entries.next().is_some());
-    if has_keyspaces {
-        return Err(StoreError::corrupt(
-            state_dir.display(),
-            "its version file is missing",
-        ));
-    }
-    fs::remove_dir_all(state_dir)
-        .map_err(|e| StoreError::io(format_args!("cannot remove {}", state_dir.display()), e))
 }
 
 /// The batch with one write for each key. The loop's batches are in order of the keys, with one write for each.

@@ -5,6 +5,7 @@
 
 mod data_dir;
 mod file_contents;
+mod first_opening;
 mod fjall_state;
 mod journal_room;
 mod journal_tail;

@@ -14,10 +14,13 @@ use tokio::sync::oneshot;
 
 use crate::cli::ExecArgs;
 use crate::client::Client;
+use crate::interrupts::Interrupts;
 use crate::{deploy, serve};
 
 /// What a shell adds to the number of the signal that ended a command.
 const SIGNALLED: i32 = 128;
+/// Asked to stop before there was a command.
+const STOPPED: u8 = 143;
 
 /// Runs the command.
 pub async fn run(mut args: ExecArgs) -> Result<ExitCode> {
@@ -30,11 +33,15 @@ pub async fn run(mut args: ExecArgs) -> Result<ExitCode> {
     let client = Client::new(&endpoint)?.with(&credentials);
     let (finish, finished) = oneshot::channel::<()>();
     let mut serving = tokio::spawn(server.run(async { drop(finished.await) }));
+    let mut interrupts = Interrupts::listen();
     let working = async {
-        deploy::stacks(&client, &args.stacks, &|line| eprintln!("{line}")).await?;
+        tokio::select! {
+            deployed = deploy::stacks(&client, &args.stacks, &|line| eprintln!("{line}")) => deployed?,
+            () = interrupts.next() => return Ok(ExitCode::from(STOPPED)),
+        }
         let credential = credentials.first().map(String::as_str);
         let child = start(&args.command, &endpoint, credential)?;
-        ended(child).await
+        ended(child, &mut interrupts).await
     };
     let worked = tokio::select! {
         failed = &mut serving => return failed?,
@@ -81,11 +88,11 @@ fn start(command: &[OsString], endpoint: &str, credential: Option<&str>) -> Resu
 }
 
 /// Waits for the command. A terminal's Ctrl-C reaches the command by itself; asked to stop, it is passed on.
-async fn ended(mut child: Child) -> Result<ExitCode> {
+async fn ended(mut child: Child, interrupts: &mut Interrupts) -> Result<ExitCode> {
     loop {
         tokio::select! {
             status = child.wait() => return Ok(exit_code(status?)),
-            () = serve::interrupted() => ask_to_stop(&child),
+            () = interrupts.next() => ask_to_stop(&child),
         }
     }
 }

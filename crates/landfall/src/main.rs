@@ -7,6 +7,7 @@ mod deploy;
 mod draw;
 mod exec;
 mod image;
+mod interrupts;
 mod late_runtime;
 mod migrate;
 mod proof;

@@ -27,10 +27,10 @@ use landfall_wire::sqs::Sqs;
 use landfall_wire::ssm::Ssm;
 use landfall_wire::sts::Sts;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::cli::{RuntimeChoice, ServeArgs};
+use crate::interrupts::Interrupts;
 use crate::late_runtime::LateRuntime;
 use crate::system::{SystemClock, SystemIds};
 
@@ -51,8 +51,9 @@ pub struct Server {
 /// Runs the command.
 pub async fn run(args: ServeArgs) -> Result<ExitCode> {
     let server = open(args).await?;
+    let mut interrupts = Interrupts::listen();
     announce(&server)?;
-    server.run(interrupted()).await
+    server.run(interrupts.next()).await
 }
 
 /// Tells those who wait for the server where it is.
@@ -61,17 +62,6 @@ pub fn announce(server: &Server) -> Result<()> {
     writeln!(out, "landfall listening on {}", server.endpoint)?;
     out.flush()?;
     Ok(())
-}
-
-/// Resolves when the process is asked to stop.
-pub async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }
 
 /// Opens the state and starts to listen; the first request may come at once.
@@ -139,9 +129,9 @@ impl Server {
 /// Nobody would ever find the containers of a server that keeps nothing, so they end with it; whoever is in a hurry asks
 /// a second time.
 async fn leave(flow: &Flow) -> Result<ExitCode> {
-    let hurried = interrupted();
+    let mut interrupts = Interrupts::listen();
     tokio::select! {
-        () = hurried => {}
+        () = interrupts.next() => {}
         stopped = run::stop_all(flow, "The server was stopped and keeps nothing.") => stopped?,
     }
     Ok(ExitCode::SUCCESS)

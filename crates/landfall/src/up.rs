@@ -10,6 +10,7 @@ use landfall_core::limits;
 
 use crate::cli::UpArgs;
 use crate::client::Client;
+use crate::interrupts::Interrupts;
 use crate::{deploy, runs, serve};
 
 /// How often the ledger is asked for news.
@@ -20,8 +21,9 @@ pub async fn run(args: UpArgs) -> Result<ExitCode> {
     let credentials = args.serve.credentials.clone();
     let server = serve::open(args.serve).await?;
     let client = Client::new(&server.endpoint)?.with(&credentials);
+    let mut interrupts = Interrupts::listen();
     serve::announce(&server)?;
-    let mut serving = tokio::spawn(server.run(serve::interrupted()));
+    let mut serving = tokio::spawn(server.run(async move { interrupts.next().await }));
     let working = async {
         deploy::stacks(&client, &args.stacks, &|line| println!("{line}")).await?;
         println!("ready; waiting for objects (Ctrl-C stops)");

@@ -1,4 +1,4 @@
-# Set-up that the scripts share: tools, caches, build. Source it; it defines functions and changes nothing by itself.
+# Set-up that the scripts share: tools, caches, build. Source it; beside defining functions it readies the build directory.
 # shellcheck shell=bash
 
 LANDFALL_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -17,6 +17,16 @@ die() {
 need_rust() {
   command -v cargo >/dev/null && command -v rustc >/dev/null && return
   die "cargo is missing: install Rust 1.95 or newer from https://rustup.rs"
+}
+
+# own_the_builds: makes cargo build this checkout's crates again when another one used the build directory last. Cargo
+# compares times of files and does not know which checkout the crates that it finds are of.
+own_the_builds() {
+  local owner="$CARGO_TARGET_DIR/checkout"
+  [ "$(cat "$owner" 2>/dev/null)" != "$LANDFALL_ROOT" ] || return 0
+  mkdir -p "$CARGO_TARGET_DIR"
+  find "$LANDFALL_ROOT/crates" "$LANDFALL_ROOT/xtask" "$LANDFALL_ROOT/examples" -name '*.rs' -exec touch {} +
+  printf '%s\n' "$LANDFALL_ROOT" >"$owner"
 }
 
 # need_debian PACKAGE COMMAND...: installs the package unless all the commands are there.
@@ -119,4 +129,5 @@ build_csv_batch() {
 }
 
 need_rust
+own_the_builds
 mkdir -p "$LANDFALL_CACHE"

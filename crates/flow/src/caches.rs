@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landfall_pattern::Matcher;
+use landfall_pattern::{EventError, Scratch, Snapshot};
 
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
@@ -10,7 +10,7 @@ use crate::trail::Waiting;
 
 /// The compiled rules of a bus.
 struct Rules {
-    matcher: Matcher<String>,
+    rules: Snapshot<String>,
     /// Whether one of them takes read-only management events.
     want_reads: bool,
 }
@@ -19,6 +19,8 @@ struct Rules {
 pub struct Caches {
     /// The compiled rules of each bus that an event has met.
     matchers: HashMap<BusKey, Rules>,
+    /// Memory for asking any of them.
+    scratch: Scratch,
     /// Events may wait for their rules.
     pub(crate) events_waiting: bool,
     /// Every event up to this number has met its rules.
@@ -40,6 +42,7 @@ impl Caches {
     pub(crate) fn at_start(trails: Waiting) -> Self {
         Self {
             matchers: HashMap::new(),
+            scratch: Scratch::default(),
             events_waiting: true,
             routed: 0,
             deliveries_due: Some(0),
@@ -55,9 +58,29 @@ impl Caches {
         self.matchers.remove(bus);
     }
 
-    /// The compiled rules of `bus`, if they have been compiled.
-    pub(crate) fn matcher(&self, bus: &BusKey) -> Option<&Matcher<String>> {
-        self.matchers.get(bus).map(|rules| &rules.matcher)
+    /// Whether the rules of `bus` have been compiled.
+    pub(crate) fn knows_rules(&self, bus: &BusKey) -> bool {
+        self.matchers.contains_key(bus)
+    }
+
+    /// The names of the compiled rules of `bus` that match an event, ascending. `is_distinct`: no path comes twice in it.
+    pub(crate) fn matches(
+        &mut self,
+        bus: &BusKey,
+        json: &str,
+        is_distinct: bool,
+    ) -> Result<Vec<String>, EventError> {
+        let mut names = Vec::new();
+        let Some(Rules { rules, .. }) = self.matchers.get(bus) else {
+            return Ok(names);
+        };
+        let found = |name: &String| names.push(name.clone());
+        match is_distinct {
+            true => rules.matches_distinct_with(json, &mut self.scratch, found),
+            false => rules.matches_with(json, &mut self.scratch, found),
+        }?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Whether a rule of `bus` takes read-only management events, if its rules have been compiled.
@@ -69,14 +92,11 @@ impl Caches {
     pub(crate) fn remember_rules(
         &mut self,
         bus: &BusKey,
-        matcher: Matcher<String>,
+        rules: Snapshot<String>,
         want_reads: bool,
     ) {
-        let rules = Rules {
-            matcher,
-            want_reads,
-        };
-        self.matchers.insert(bus.clone(), rules);
+        self.matchers
+            .insert(bus.clone(), Rules { rules, want_reads });
     }
 
     /// A step failed and was taken back: look at everything again.

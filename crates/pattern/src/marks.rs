@@ -36,8 +36,8 @@ impl<'t> Marks<'t> {
     /// The place of the next quote.
     #[inline]
     pub(crate) fn next_quote(&mut self) -> Option<usize> {
-        while self.quotes == 0 {
-            self.advance()?;
+        if self.quotes == 0 {
+            self.advance_to_quote()?;
         }
         let at = self.block + self.quotes.trailing_zeros() as usize;
         self.quotes &= self.quotes - 1;
@@ -86,6 +86,14 @@ impl<'t> Marks<'t> {
             .to_bitmask()
     }
 
+    #[inline(never)]
+    fn advance_to_quote(&mut self) -> Option<()> {
+        while self.quotes == 0 {
+            self.advance()?;
+        }
+        Some(())
+    }
+
     #[inline]
     fn advance(&mut self) -> Option<()> {
         self.block += BLOCK;
@@ -97,13 +105,7 @@ impl<'t> Marks<'t> {
         let rest = self.text.get(self.block..).unwrap_or_default();
         let bytes = match rest.first_chunk::<BLOCK>() {
             Some(chunk) => *chunk,
-            None => {
-                let mut padded = [b' '; BLOCK];
-                for (to, from) in padded.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                padded
-            }
+            None => padded(rest),
         };
         self.bytes = u8x64::new(bytes);
         self.quotes = self.bytes.simd_eq(u8x64::splat(b'"')).to_bitmask();
@@ -129,6 +131,17 @@ impl<'t> Marks<'t> {
         }
         escaped
     }
+}
+
+/// The last bytes of a text. Kept apart, lest all blocks be copied at a length that is not known.
+#[cold]
+#[inline(never)]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut padded = [b' '; BLOCK];
+    for (to, from) in padded.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    padded
 }
 
 /// From each odd bit up to the even one that follows it.

@@ -15,7 +15,7 @@ use crate::index::{Draft, Index, Work};
 use crate::leaves::Leaves;
 use crate::paths::Paths;
 use crate::pattern::Pattern;
-use crate::scan::{Open, scan};
+use crate::scan::{Names, Open, scan};
 
 /// Rules of a part of the lowest level, and by how much each level is larger than the one below.
 const LEVEL_RULES_MIN: usize = 16;
@@ -355,6 +355,33 @@ impl<I> Snapshot<I> {
         &'m self,
         json: &str,
         scratch: &mut Scratch,
+        found: impl FnMut(&'m I),
+    ) -> Result<(), EventError> {
+        self.ask(json, Names::Any, scratch, found)
+    }
+
+    /// As [`Snapshot::matches_with`], for an event of which the caller knows that no path comes twice: no object in it
+    /// has the same name twice, and no name has a dot in it. It is read only as far as rules ask.
+    ///
+    /// Of an event that is otherwise, any rules may be found.
+    ///
+    /// # Errors
+    /// See [`Snapshot::matches_with`].
+    pub fn matches_distinct_with<'m>(
+        &'m self,
+        json: &str,
+        scratch: &mut Scratch,
+        found: impl FnMut(&'m I),
+    ) -> Result<(), EventError> {
+        self.ask(json, Names::Distinct, scratch, found)
+    }
+
+    #[inline]
+    fn ask<'m>(
+        &'m self,
+        json: &str,
+        names: Names,
+        scratch: &mut Scratch,
         mut found: impl FnMut(&'m I),
     ) -> Result<(), EventError> {
         let Scratch {
@@ -363,7 +390,7 @@ impl<I> Snapshot<I> {
             work,
             found: rules,
         } = scratch;
-        scan(json, &self.paths, leaves, open)
+        scan(json, names, &self.paths, leaves, open)
             .map_err(|fault| EventError::new(fault, json))?
             .ok_or(EventError::NotAnObject)?;
         for part in &self.parts {

@@ -19,7 +19,9 @@ pub(crate) struct Paths {
 struct Node {
     /// Steps from here, hashed by name; the number of slots is a power of two.
     slots: Vec<Slot>,
-    children: usize,
+    /// A bit for each length of a step's name: most names that lead nowhere have another one.
+    lengths: u64,
+    children: u32,
     parent: u32,
     name: (u32, u32),
     is_wanted: bool,
@@ -89,10 +91,10 @@ impl Paths {
     }
 
     #[inline]
-    pub(crate) fn has_children(&self, node: u32) -> bool {
+    pub(crate) fn children(&self, node: u32) -> u32 {
         self.nodes
             .get(node as usize)
-            .is_some_and(|node| node.children > 0)
+            .map_or(0, |node| node.children)
     }
 
     #[inline]
@@ -105,10 +107,11 @@ impl Paths {
     /// The step from `node` that is named as the bytes `from..from + length` of `text`.
     #[inline]
     pub(crate) fn child(&self, node: u32, text: &[u8], from: usize, length: usize) -> Option<u32> {
-        let slots = self.nodes.get(node as usize)?.slots.as_slice();
-        if slots.is_empty() {
+        let node = self.nodes.get(node as usize)?;
+        if node.lengths & length_bit(length) == 0 {
             return None;
         }
+        let slots = node.slots.as_slice();
         let head = word(text, from, length.min(8));
         let mut at = place(head, length);
         loop {
@@ -167,7 +170,8 @@ impl Paths {
 impl Node {
     fn add(&mut self, slot: Slot) {
         self.children += 1;
-        if self.children * 2 > self.slots.len() {
+        self.lengths |= length_bit(slot.length as usize);
+        if self.children as usize * 2 > self.slots.len() {
             let size = (self.slots.len() * 2).max(SLOTS_MIN);
             let former = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
             for slot in former.into_iter().filter(|slot| slot.node != NONE) {
@@ -188,6 +192,12 @@ impl Node {
             at = at.wrapping_add(1);
         }
     }
+}
+
+/// The bit of a name's length; all long names share the last.
+#[inline]
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 #[inline]
@@ -214,7 +224,7 @@ mod tests {
         }
         let detail = paths.child(0, b"detail", 0, 6).unwrap();
         let step = paths.child(detail, b"name-1", 0, 6).unwrap();
-        assert!(!paths.is_wanted(step) && paths.has_children(step));
+        assert!(!paths.is_wanted(step) && paths.children(step) == 1);
         assert_eq!(paths.child(detail, b"name-501", 0, 8), None);
     }
 }

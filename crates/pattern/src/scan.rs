@@ -13,29 +13,51 @@ use crate::paths::Paths;
 use crate::reader::unescaped;
 use crate::words::holds;
 
+/// What is known of an event's names before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Nothing: a path may come again wherever the event goes on.
+    Any,
+    /// No path comes twice: no object has a name twice, and no name has a dot in it.
+    Distinct,
+}
+
 /// What the pass needs besides the leaves it finds. Kept from event to event for its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    scopes: Vec<Scope>,
+    containers: Vec<Container>,
     /// Scalars directly in arrays that are still open.
     waiting: Vec<Leaf>,
 }
 
+/// An object or array that is still open.
+#[derive(Clone, Copy, Debug)]
+struct Container {
+    scope: Scope,
+    /// How many members may still come that lead to a path rules ask for.
+    awaited: u32,
+}
+
+/// More members than any text has.
+const ENDLESS: u32 = u32::MAX;
+
 /// Reads an event. `None` if it is not an object.
 pub(crate) fn scan(
     json: &str,
+    names: Names,
     paths: &Paths,
     leaves: &mut Leaves,
     open: &mut Open,
 ) -> Result<Option<()>, Fault> {
     leaves.clear(paths.len());
-    open.scopes.clear();
+    open.containers.clear();
     open.waiting.clear();
     let mut scanner = Scanner {
         json,
         text: json.as_bytes(),
         at: 0,
         marks: Marks::new(json.as_bytes()),
+        names,
         paths,
         leaves,
         open,
@@ -55,6 +77,7 @@ struct Scanner<'t, 's> {
     text: &'t [u8],
     at: usize,
     marks: Marks<'t>,
+    names: Names,
     paths: &'s Paths,
     leaves: &'s mut Leaves,
     open: &'s mut Open,
@@ -65,6 +88,8 @@ struct Scanner<'t, 's> {
 enum Turn {
     Opened,
     Closed,
+    /// Nothing that rules ask for can follow.
+    Spent,
 }
 
 impl Scanner<'_, '_> {
@@ -76,36 +101,41 @@ impl Scanner<'_, '_> {
             return Ok(None);
         }
         self.at += 1;
-        self.open.scopes.push(Scope::EVENT);
-        self.run()?;
-        match self.peek() {
-            None => Ok(Some(())),
-            Some(_) => Err(Broken),
-        }
+        self.open(Scope::EVENT);
+        self.run().map(Some)
     }
 
     fn run(&mut self) -> Result<(), Broken> {
         let mut turn = Turn::Opened;
-        while let Some(&scope) = self.open.scopes.last() {
-            turn = if scope.is_array() {
-                self.elements(&scope, turn)?
+        while let Some(&container) = self.open.containers.last() {
+            turn = if container.scope.is_array() {
+                self.elements(&container.scope, turn)?
             } else {
-                self.members(&scope, turn)?
+                self.members(container, turn)?
             };
-            if turn == Turn::Closed {
-                self.close();
+            match turn {
+                Turn::Opened => {}
+                Turn::Closed => self.close(),
+                Turn::Spent => return Ok(()),
             }
         }
-        Ok(())
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(Broken),
+        }
     }
 
     #[inline]
-    fn members(&mut self, scope: &Scope, turn: Turn) -> Result<Turn, Broken> {
+    fn members(&mut self, container: Container, turn: Turn) -> Result<Turn, Broken> {
+        let Container { scope, mut awaited } = container;
         if turn == Turn::Opened && self.take(b'}') {
             return Ok(Turn::Closed);
         }
         let mut is_first = turn == Turn::Opened;
         loop {
+            if awaited == 0 {
+                return self.pass_over();
+            }
             if !is_first && !self.goes_on(b'}')? {
                 return Ok(Turn::Closed);
             }
@@ -117,17 +147,42 @@ impl Scanner<'_, '_> {
             if !self.take(b':') {
                 return Err(Broken);
             }
-            let opened = match self.step(scope.node, name)? {
-                Some(node) => self.value(scope, node)?,
-                None => {
-                    let first = self.peek();
-                    self.skip(first).map(|()| false)?
-                }
+            let Some(node) = self.step(scope.node, name)? else {
+                let first = self.peek();
+                self.skip(first)?;
+                continue;
             };
-            if opened {
+            awaited -= 1;
+            self.await_only(awaited);
+            if self.value(&scope, node)? {
                 return Ok(Turn::Opened);
             }
         }
+    }
+
+    /// Leaves an object of which no more members are awaited, and the event if that holds for all around it.
+    fn pass_over(&mut self) -> Result<Turn, Broken> {
+        let is_spent = |container: &Container| container.awaited == 0;
+        if self.open.containers.iter().rev().all(is_spent) {
+            return Ok(Turn::Spent);
+        }
+        self.at = self.marks.skip_container(self.at).ok_or(Broken)?;
+        Ok(Turn::Closed)
+    }
+
+    #[inline]
+    fn await_only(&mut self, members: u32) {
+        if let Some(container) = self.open.containers.last_mut() {
+            container.awaited = members;
+        }
+    }
+
+    fn open(&mut self, scope: Scope) {
+        let awaited = match self.names {
+            Names::Distinct if !scope.is_array() => self.paths.children(scope.node),
+            _ => ENDLESS,
+        };
+        self.open.containers.push(Container { scope, awaited });
     }
 
     fn elements(&mut self, scope: &Scope, turn: Turn) -> Result<Turn, Broken> {
@@ -159,7 +214,7 @@ impl Scanner<'_, '_> {
     }
 
     fn close(&mut self) {
-        let Some(scope) = self.open.scopes.pop() else {
+        let Some(Container { scope, .. }) = self.open.containers.pop() else {
             return;
         };
         if scope.is_array() {
@@ -181,6 +236,7 @@ impl Scanner<'_, '_> {
         }
         let child = self.paths.child(node, self.text, start, end - start);
         if child.is_some()
+            || self.names == Names::Distinct
             || !self.paths.is_deep(node)
             || !holds(self.text, start, end - start, b'.')
         {
@@ -202,8 +258,8 @@ impl Scanner<'_, '_> {
         let first = self.peek();
         let is_wanted = self.paths.is_wanted(node);
         let found = match first {
-            Some(b'{') if self.paths.has_children(node) => Some(false),
-            Some(b'[') if is_wanted || self.paths.has_children(node) => Some(true),
+            Some(b'{') if self.paths.children(node) > 0 => Some(false),
+            Some(b'[') if is_wanted || self.paths.children(node) > 0 => Some(true),
             Some(b'{') => return self.skip(first).map(|()| false),
             _ if !is_wanted => return self.skip(first).map(|()| false),
             _ => None,
@@ -222,12 +278,12 @@ impl Scanner<'_, '_> {
     }
 
     fn descend_into(&mut self, scope: &Scope, node: u32, is_array: bool) -> Result<(), Broken> {
-        if self.open.scopes.len() >= DOCUMENT_DEPTH_MAX {
+        if self.open.containers.len() >= DOCUMENT_DEPTH_MAX {
             return Err(Broken);
         }
         let waiting = self.open.waiting.len();
         let inner = self.leaves.arrays.open(scope, node, is_array, waiting);
-        self.open.scopes.push(inner);
+        self.open(inner);
         Ok(())
     }
 

@@ -6,7 +6,7 @@
     clippy::indexing_slicing
 )]
 
-use landfall_pattern::{Event, EventError, Matcher, Near, Pattern};
+use landfall_pattern::{Event, EventError, Matcher, Near, Pattern, Scratch};
 
 #[track_caller]
 fn check(pattern: &str, cases: &[(&str, bool)]) {
@@ -821,4 +821,53 @@ fn a_rule_set_refuses_what_is_no_event() {
     }
     let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(1_000), "]".repeat(1_000));
     assert!(rules.matches(&deep).is_err());
+}
+
+#[test]
+fn distinct_names_are_read_no_further_than_rules_ask() {
+    let mut rules = Matcher::new();
+    rules.add(
+        1,
+        &Pattern::parse(r#"{"a":{"b":["x"],"c":["y"]},"d":[true]}"#).unwrap(),
+    );
+    let (now, mut scratch) = (rules.snapshot(), Scratch::default());
+    for (event, is_match) in [
+        (r#"{"a":{"b":"x","c":"y"},"d":true}"#, true),
+        (
+            r#"{"d":true,"e":{"a":1},"a":{"c":"y","z":"}","b":"x"}}"#,
+            true,
+        ),
+        (r#"{"d":true,"a":{"c":"y","b":"x""#, true),
+        (r#"{"d":true,"a":{"c":"y","b":"z", no more of it"#, false),
+        (r#"{"a":{"b":"x","c":"y",no member,[{}]},"d":true}"#, true),
+        (r#"{"a":{"b":"x","c":"y"},"d":[false,true]}"#, true),
+        (
+            r#"{"a":[{"b":"x","c":"y","q":[{}]},{"b":"x"}],"d":true}"#,
+            true,
+        ),
+        (
+            r#"{"a":[{"b":"x","q":{"c":"y"}},{"c":"y","b":"z"}],"d":true}"#,
+            false,
+        ),
+        (
+            r#"{"a":[[{"c":1}],[[{"b":"x","c":"y"},1]]],"d":true}"#,
+            true,
+        ),
+        (r#"{"a":{"b":[],"c":"y"},"d":true}"#, false),
+        ("{}", false),
+    ] {
+        let mut found = Vec::new();
+        now.matches_distinct_with(event, &mut scratch, |id| found.push(*id))
+            .unwrap();
+        assert_eq!(found == [1], is_match, "{event}");
+    }
+    let broken = r#"{"a":{"b":"x"}"#;
+    for text in ["[]", broken] {
+        assert!(
+            now.matches_distinct_with(text, &mut scratch, |_| {})
+                .is_err(),
+            "{text}"
+        );
+    }
+    assert!(rules.matches(r#"{"d":true,"a":{"c":"y","b":"x""#).is_err());
 }

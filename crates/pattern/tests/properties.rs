@@ -10,8 +10,9 @@
 mod reference;
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
-use landfall_pattern::{Event, Matcher, Pattern};
+use landfall_pattern::{Event, Matcher, Pattern, Scratch, Snapshot};
 use proptest::prelude::*;
 use reference::{BLOCKS, Json, NUMBERS, Node, Value};
 
@@ -186,6 +187,34 @@ fn pattern() -> impl Strategy<Value = Vec<(String, Node)>> {
     fields(node)
 }
 
+/// As much of an object as keeps the promise of distinct names.
+fn distinct(fields: &[(String, Json)]) -> Vec<(String, Json)> {
+    let mut names = HashSet::new();
+    let kept = fields
+        .iter()
+        .filter(|(name, _)| !name.contains('.') && names.insert(name));
+    kept.map(|(name, value)| (name.clone(), distinct_within(value)))
+        .collect()
+}
+
+fn distinct_within(value: &Json) -> Json {
+    match value {
+        Json::Object(fields) => Json::Object(distinct(fields)),
+        Json::Array(elements) => Json::Array(elements.iter().map(distinct_within).collect()),
+        other => other.clone(),
+    }
+}
+
+/// What is found when the promise of distinct names is made.
+fn matches_distinct(rules: &Snapshot<usize>, json: &str, scratch: &mut Scratch) -> Vec<usize> {
+    let mut ids = Vec::new();
+    rules
+        .matches_distinct_with(json, scratch, |id| ids.push(*id))
+        .unwrap();
+    ids.sort_unstable();
+    ids
+}
+
 fn quoted(text: &str, escaped: bool) -> String {
     if !escaped {
         return serde_json::to_string(text).unwrap();
@@ -316,6 +345,28 @@ proptest! {
     }
 
     #[test]
+    fn distinct_names_are_read_as_far_as_rules_ask(
+        patterns in prop::collection::vec(pattern(), 1..4),
+        events in prop::collection::vec(object(json()), 6),
+    ) {
+        let mut matcher = Matcher::new();
+        let parsed = patterns.iter().map(|pattern| parse(pattern));
+        matcher.extend(parsed.enumerate().filter_map(|(id, pattern)| Some((id, pattern?))));
+        let (rules, mut scratch) = (matcher.snapshot(), Scratch::default());
+        for fields in &events {
+            let fields = distinct(fields);
+            let text = spell_object(&fields, spell);
+            let found = matches_distinct(&rules, &text, &mut scratch);
+            prop_assert_eq!(&found, &rules.matches(&text).unwrap(), "read whole: {}", text);
+            for (id, pattern) in patterns.iter().enumerate().filter(|(_, pattern)| parse(pattern).is_some()) {
+                let expected = reference::matches(pattern, &fields);
+                let pattern = spell_object(pattern, spell_node);
+                prop_assert_eq!(found.contains(&id), expected, "{} on {}", pattern, text);
+            }
+        }
+    }
+
+    #[test]
     fn one_value_on_one_field(value in value(), leaf in json()) {
         let pattern = vec![("a".to_owned(), Node::Values(vec![value]))];
         let fields = vec![("a".to_owned(), leaf)];
@@ -404,6 +455,7 @@ proptest! {
         }
         prop_assert_eq!(matcher.len(), rules.len());
         prop_assert_eq!(matcher.is_empty(), rules.is_empty());
+        let mut scratch = Scratch::default();
         for fields in &events {
             let text = spell_object(fields, spell);
             let event = Event::parse(&text).unwrap();
@@ -412,6 +464,9 @@ proptest! {
             };
             prop_assert_eq!(matcher.matches(&text).unwrap(), expected(&rules));
             prop_assert_eq!(before.matches(&text).unwrap(), expected(&rules_before), "the snapshot");
+            let distinct = spell_object(&distinct(fields), spell);
+            let found = matches_distinct(&before, &distinct, &mut scratch);
+            prop_assert_eq!(found, before.matches(&distinct).unwrap(), "distinct names: {}", distinct);
         }
     }
 
@@ -441,5 +496,7 @@ proptest! {
         let expected = reference::matches(&pattern, &fields);
         prop_assert_eq!(parsed.matches(&Event::parse(&text).unwrap()), expected, "{} on {}", parsed.text(), text);
         prop_assert_eq!(matcher.matches(&text).unwrap() == [7], expected, "{} on {}", parsed.text(), text);
+        let found = matches_distinct(&matcher.snapshot(), &text, &mut Scratch::default());
+        prop_assert_eq!(found == [7], expected, "distinct names: {} on {}", parsed.text(), text);
     }
 }

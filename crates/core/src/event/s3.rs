@@ -501,6 +501,30 @@ mod tests {
         }
     }
 
+    /// The bus matches these events by it: a path that has been seen does not come again.
+    #[test]
+    fn no_name_comes_twice_and_none_has_a_dot() {
+        fn names(value: &serde_json::Value) -> Vec<&str> {
+            let fields = value.as_object().into_iter().flatten();
+            fields
+                .flat_map(|(name, value)| names(value).into_iter().chain([name.as_str()]))
+                .collect()
+        }
+        for (kind, ..) in table() {
+            let text = event(kind).to_json();
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                value.to_string(),
+                text,
+                "a name that is there twice is read once"
+            );
+            assert!(
+                names(&value).iter().all(|name| !name.contains('.')),
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn reasons_are_spelled_as_aws_does() {
         for (reason, text) in [

@@ -55,9 +55,8 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         name: event.bus.clone(),
     };
     compile(tx, &bus)?;
-    let found = tx.caches.matcher(&bus).map(|m| m.matches(&event.json));
-    let names = match found.transpose() {
-        Ok(names) => names.unwrap_or_default(),
+    let names = match tx.caches.matches(&bus, &event.json, is_distinct(event)) {
+        Ok(names) => names,
         Err(e) => {
             tracing::error!(event = %event.id, error = %e, "an event cannot be read and is dropped");
             return Ok(());
@@ -76,6 +75,12 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Whether no path can come twice in an event: Landfall alone named all that is in what S3 tells of an object. In what
+/// others put, and in records of calls, which carry a request's own parameters, any name may stand.
+fn is_distinct(event: &StoredEvent) -> bool {
+    event.object.is_some() && event.hops == 0 && !event.json.contains(DETAIL_TYPE)
 }
 
 /// Whether a rule of the default bus takes read-only management events.
@@ -125,7 +130,7 @@ fn is_quiet(event: &str) -> bool {
 }
 
 fn compile(tx: &mut Tx<'_>, bus: &BusKey) -> Result<(), ApiError> {
-    if tx.caches.matcher(bus).is_some() {
+    if tx.caches.knows_rules(bus) {
         return Ok(());
     }
     let mut rules = Vec::new();
@@ -147,6 +152,52 @@ fn compile(tx: &mut Tx<'_>, bus: &BusKey) -> Result<(), ApiError> {
     }
     let mut matcher = Matcher::new();
     matcher.extend(rules);
-    tx.caches.remember_rules(bus, matcher, want_reads);
+    tx.caches
+        .remember_rules(bus, matcher.snapshot(), want_reads);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::clock::Timestamp;
+
+    use super::*;
+    use crate::route::event::ObjectRef;
+
+    #[test]
+    fn only_names_of_landfall_itself_are_known_to_be_distinct() {
+        let of_s3 = StoredEvent {
+            id: "1".to_owned(),
+            account: "123456789012".to_owned(),
+            region: "eu-central-1".to_owned(),
+            bus: DEFAULT_BUS.to_owned(),
+            json: r#"{"detail-type":"Object Created"}"#.to_owned(),
+            ingested_at: Timestamp(0),
+            object: Some(ObjectRef {
+                bucket: "in".to_owned(),
+                key: "a".to_owned(),
+                version_id: None,
+            }),
+            hops: 0,
+        };
+        assert!(is_distinct(&of_s3));
+        let put = StoredEvent {
+            object: None,
+            ..of_s3.clone()
+        };
+        assert!(!is_distinct(&put), "PutEvents brings any names");
+        let passed_on = StoredEvent {
+            hops: 1,
+            ..of_s3.clone()
+        };
+        assert!(
+            !is_distinct(&passed_on),
+            "a target's transformer may have made it"
+        );
+        let record = StoredEvent {
+            json: format!(r#"{{"detail-type":"{DETAIL_TYPE}"}}"#),
+            ..of_s3
+        };
+        assert!(!is_distinct(&record), "a request names its own parameters");
+    }
 }

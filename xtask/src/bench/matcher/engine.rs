@@ -7,13 +7,16 @@ use quamina::{Quamina, QuaminaBuilder};
 /// Who matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
+    /// Told that names in an event are distinct.
     Landfall,
+    /// Not told so: it must reckon with a name that comes again.
+    LandfallAny,
     Quamina,
 }
 
 impl Engine {
     pub(super) fn named(name: &str) -> Result<Self> {
-        let all = [Self::Landfall, Self::Quamina];
+        let all = [Self::Landfall, Self::LandfallAny, Self::Quamina];
         all.into_iter()
             .find(|engine| engine.name() == name)
             .context("no such engine")
@@ -22,6 +25,7 @@ impl Engine {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Landfall => "landfall",
+            Self::LandfallAny => "landfall-any",
             Self::Quamina => "quamina",
         }
     }
@@ -34,6 +38,7 @@ pub(super) enum Loaded {
 }
 
 pub(super) struct Landfall {
+    is_distinct: bool,
     matcher: Matcher<usize>,
     now: Snapshot<usize>,
     scratch: Scratch,
@@ -42,7 +47,7 @@ pub(super) struct Landfall {
 impl Loaded {
     pub(super) fn new(engine: Engine, rules: impl Iterator<Item = String>) -> Result<Self> {
         match engine {
-            Engine::Landfall => {
+            Engine::Landfall | Engine::LandfallAny => {
                 let mut problem = None;
                 let rules = rules
                     .enumerate()
@@ -58,6 +63,7 @@ impl Loaded {
                 problem.map_or(Ok(()), Err)?;
                 let now = matcher.snapshot();
                 Ok(Self::Landfall(Box::new(Landfall {
+                    is_distinct: engine == Engine::Landfall,
                     matcher,
                     now,
                     scratch: Scratch::default(),
@@ -100,10 +106,12 @@ impl Loaded {
     pub(super) fn count(&mut self, event: &str) -> Result<u64> {
         match self {
             Self::Landfall(landfall) => {
-                let mut count = 0;
-                landfall
-                    .now
-                    .matches_with(event, &mut landfall.scratch, |_| count += 1)?;
+                let (mut count, scratch) = (0, &mut landfall.scratch);
+                let found = |_: &usize| count += 1;
+                match landfall.is_distinct {
+                    true => landfall.now.matches_distinct_with(event, scratch, found)?,
+                    false => landfall.now.matches_with(event, scratch, found)?,
+                }
                 Ok(count)
             }
             Self::Quamina(quamina) => Ok(quamina.matches_for_event(event.as_bytes())?.len() as u64),

@@ -51,9 +51,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "\nevents per second of CPU time; memory is what the process grew by while it loaded the rules\n"
     );
     println!(
-        "| set | rules | landfall | quamina | ratio | memory (MB) | load (ms) | add, delete (µs) | matches per event |"
+        "| set | rules | landfall | quamina | ratio | any names | memory (MB) | load (ms) | add, delete (µs) | matches per event |"
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     let mut disagreements = 0;
     for case in cases(args) {
         disagreements += usize::from(!compare(args, &case)?);
@@ -93,13 +93,15 @@ fn cases(args: &Args) -> Vec<Case> {
 /// Whether both engines, where both know the operators, find the same matches.
 fn compare(args: &Args, case: &Case) -> Result<bool> {
     let ours = ask(args, Engine::Landfall, case)?;
+    let any = ask(args, Engine::LandfallAny, case)?;
     let theirs = if args.alone || !case.set.is_known_to_quamina(case.rules) {
         None
     } else {
         Some(ask(args, Engine::Quamina, case)?)
     };
-    println!("{}", row(case, &ours, theirs.as_ref()));
-    let is_alike = theirs.is_none_or(|theirs| theirs.matches == ours.matches);
+    println!("{}", row(case, &ours, &any, theirs.as_ref()));
+    let mut others = theirs.iter().chain([&any]);
+    let is_alike = others.all(|other| other.matches == ours.matches);
     if !is_alike {
         eprintln!(
             "{} with {} rules: the matches differ",
@@ -127,7 +129,7 @@ fn ask(args: &Args, engine: Engine, case: &Case) -> Result<Figures> {
     serde_json::from_slice(&output.stdout).context("a measurement cannot be read")
 }
 
-fn row(case: &Case, ours: &Figures, theirs: Option<&Figures>) -> String {
+fn row(case: &Case, ours: &Figures, any: &Figures, theirs: Option<&Figures>) -> String {
     let both = |show: &dyn Fn(&Figures) -> String| {
         format!(
             "{} / {}",
@@ -145,10 +147,11 @@ fn row(case: &Case, ours: &Figures, theirs: Option<&Figures>) -> String {
     let load = both(&|figures| format!("{:.1}", figures.load_millis));
     let matches = ours.matches as f64 / ours.events as f64;
     format!(
-        "| {} | {} | {} | {theirs_rate} | {ratio} | {memory} | {load} | {:.1}, {:.1} | {matches:.2} |",
+        "| {} | {} | {} | {theirs_rate} | {ratio} | {} | {memory} | {load} | {:.1}, {:.1} | {matches:.2} |",
         case.set.name(),
         case.rules,
         rate(ours),
+        rate(any),
         ours.add_micros,
         ours.delete_micros,
     )

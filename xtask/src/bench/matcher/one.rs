@@ -51,10 +51,9 @@ pub(super) fn measure(engine: Engine, set: Set, rules: usize, seconds: f64) -> R
         }
         spent = cpu_seconds()? - begin;
     }
-    let changes = if engine == Engine::Landfall {
-        CHANGES
-    } else {
-        CHANGES_FEW
+    let changes = match engine {
+        Engine::Landfall | Engine::LandfallAny => CHANGES,
+        Engine::Quamina => CHANGES_FEW,
     };
     let (add_micros, delete_micros) = change(&mut loaded, set, rules, changes)?;
     Ok(Figures {

@@ -18,7 +18,7 @@ const EVENT_TEXT: &str = r#"{
   "detail": { "s": "a/b é.csv", "esc": "x\u00e9\/y", "n": 1.50, "big": 12345678901234567890123, "t": true,
     "z": null, "o": { "acc_id": "0a787ecb-4015", "sf_id": "baz" }, "l": [ "ACTIVE", "INACTIVE" ],
     "one": ["HIGH"], "nums": [1, 2.0], "q": "say \"hi\"", "b": "back\\slash", "nl": "two\nlines",
-    "empty": "", "oq": { "k": "a\"b" } } }"#;
+    "empty": "", "re": "<v> <aws.events.rule-name>", "oq": { "k": "a\"b" } } }"#;
 
 fn put(paths: &[(&str, &str)], template: &str) -> TargetInput {
     let paths = paths
@@ -44,7 +44,7 @@ fn values_by_place() {
     const QUOTED: &str = r#"{"x": "<<v>>"}"#;
     const INSIDE: &str = r#"{"x": "p-<v>-s"}"#;
     const LINE: &str = "\"is <v>!\"";
-    let table: [(&str, &str, &str); 42] = [
+    let table: [(&str, &str, &str); 45] = [
         ("s", BARE, r#"{"x": "a/b é.csv"}"#),
         ("s", INSIDE, r#"{"x": "p-a/b é.csv-s"}"#),
         ("s", QUOTED, r#"{"x": "<a/b é.csv>"}"#),
@@ -52,6 +52,9 @@ fn values_by_place() {
         ("esc", BARE, r#"{"x": "x\u00e9\/y"}"#),
         ("esc", INSIDE, r#"{"x": "p-xé/y-s"}"#),
         ("esc", LINE, "\"is xé/y!\""),
+        ("re", BARE, r#"{"x": "<v> <aws.events.rule-name>"}"#),
+        ("re", INSIDE, r#"{"x": "p-<v> <aws.events.rule-name>-s"}"#),
+        ("re", LINE, "\"is <v> <aws.events.rule-name>!\""),
         ("empty", BARE, r#"{"x": ""}"#),
         ("empty", INSIDE, r#"{"x": "p--s"}"#),
         ("empty", LINE, "\"is !\""),
@@ -297,6 +300,23 @@ fn validation_texts() {
             put(&[], ""),
             "ValidationException: 1 validation error detected: Value at 'inputTransformer.inputTemplate' \
              failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ),
+        (put(&[], &"x".repeat(8192)), "ok"),
+        (
+            put(&[], &"x".repeat(8193)),
+            "ValidationException: 1 validation error detected: Value at 'inputTransformer.inputTemplate' \
+             failed to satisfy constraint: Member must have length less than or equal to 8192",
+        ),
+        (put(&[(&"k".repeat(256), &"$".repeat(256))], "\"x\""), "ok"),
+        (
+            put(&[(&"k".repeat(257), "$")], "\"x\""),
+            "ValidationException: 1 validation error detected: Value at 'inputTransformer.inputPathsMap' \
+             failed to satisfy constraint: Member must have length less than or equal to 256",
+        ),
+        (
+            put(&[("k", &"$".repeat(257))], "\"x\""),
+            "ValidationException: 1 validation error detected: Value at 'inputTransformer.inputPathsMap' \
+             failed to satisfy constraint: Member must have length less than or equal to 256",
         ),
     ];
     for (input, expected) in cases {

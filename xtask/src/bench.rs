@@ -10,6 +10,7 @@ mod memory;
 mod rate;
 mod raw;
 mod report;
+mod rules;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -63,6 +64,8 @@ enum What {
     Memory,
     /// Durable uploads per second next to appends with fdatasync.
     Rate,
+    /// Durable uploads per second into a bucket that notifies, with 1,000 rules on the bus next to one.
+    Rules,
     /// From the answered upload to the started container, next to crun and runc.
     Containers,
 }
@@ -121,6 +124,7 @@ pub fn run(args: &Args) -> Result<()> {
         (What::Start, start::run as fn(&Bench) -> Result<Vec<Row>>),
         (What::Memory, memory::run),
         (What::Rate, rate::run),
+        (What::Rules, rules::run),
         (What::Containers, containers::run),
     ] {
         if args.what.is_empty() || args.what.contains(&what) {

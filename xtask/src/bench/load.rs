@@ -21,13 +21,19 @@ pub(super) enum Until {
     After(Duration),
 }
 
-/// Uploads per second of `clients` clients; keys begin with `prefix`.
+/// What the clients did together.
+pub(super) struct Uploads {
+    pub(super) count: u64,
+    pub(super) per_second: f64,
+}
+
+/// Uploads by `clients` clients; keys begin with `prefix`.
 pub(super) async fn uploads(
     endpoint: &str,
     prefix: &str,
     clients: usize,
     until: Until,
-) -> Result<f64> {
+) -> Result<Uploads> {
     let mut connections = Vec::new();
     for _ in 0..clients {
         connections.push(Client::connect(endpoint).await?);
@@ -40,18 +46,21 @@ pub(super) async fn uploads(
         running.spawn(work);
     }
     let finish = async {
-        let mut done = 0;
-        while let Some(count) = running.join_next().await {
-            done += count??;
+        let mut count = 0;
+        while let Some(done) = running.join_next().await {
+            count += done??;
         }
-        Ok(done as f64 / start.elapsed().as_secs_f64())
+        Ok(Uploads {
+            count,
+            per_second: count as f64 / start.elapsed().as_secs_f64(),
+        })
     };
     if clients > 1 {
         return finish.await;
     }
     tokio::select! {
         biased;
-        rate = finish => rate,
+        uploads = finish => uploads,
         () = stay_awake() => unreachable!("it has no end"),
     }
 }

@@ -51,12 +51,8 @@ fn measure(bench: &Bench, endpoint: &str, goal: &Goal) -> Result<Row> {
     for slice in 0..bench.slices {
         let raw = raw::appends(bench.place.path(), goal.clients, time)?;
         let prefix = format!("{}-{slice}", goal.clients);
-        let put = bench.runtime.block_on(load::uploads(
-            endpoint,
-            &prefix,
-            goal.clients,
-            Until::After(time),
-        ))?;
+        let uploads = load::uploads(endpoint, &prefix, goal.clients, Until::After(time));
+        let put = bench.runtime.block_on(uploads)?.per_second;
         println!(
             "{} clients: {put:.0} uploads/s, {raw:.0} appends/s, ratio {:.2}",
             goal.clients,

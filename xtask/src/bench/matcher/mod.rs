@@ -15,6 +15,11 @@ use engine::Engine;
 use one::Figures;
 use sets::{Set, Shape};
 
+/// The n-th rule of the mixed set.
+pub(super) fn mixed_rule(n: usize) -> String {
+    Set::Mixed.rule(n)
+}
+
 /// What to measure, and how long.
 #[derive(clap::Args)]
 pub(super) struct Args {

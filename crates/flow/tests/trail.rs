@@ -98,6 +98,7 @@ impl House {
             ids: Arc::new(SeededIds::new(seed)),
             endpoint: "http://127.0.0.1:4566".to_owned(),
             container_credentials: None,
+            settings: landfall_core::settings::Settings::default(),
         })
         .expect("the flow opens");
         Self {

@@ -13,9 +13,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use landfall_core::caller::Caller;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::event::CreatedReason;
 use landfall_flow::land::condition::{ReadCondition, WriteCondition};
+use landfall_flow::land::event::created_again;
 use landfall_flow::land::list::{After, Listing, VersionMarker, list_objects, list_versions};
 use landfall_flow::land::model::{Attributes, ContentRecord, Tags, VersionRecord, Versioning};
 use landfall_flow::land::multipart::{self, Completion, NamedPart, NewUpload};
@@ -40,6 +42,7 @@ fn flow(contents: &Arc<MemoryContents>) -> Flow {
         ids: Arc::new(SeededIds::new(1)),
         endpoint: "http://127.0.0.1:4566".to_owned(),
         container_credentials: None,
+        settings: landfall_core::settings::Settings::default(),
     })
     .unwrap()
 }
@@ -391,6 +394,54 @@ async fn events_are_written_with_their_change_and_only_when_wanted() {
     assert_eq!(marked["object"]["key"], "a+b c");
     assert_eq!(marked["object"]["version-id"].as_str().unwrap().len(), 32);
     assert!(marked["object"]["sequencer"].as_str() > gone["object"]["sequencer"].as_str());
+}
+
+#[tokio::test]
+async fn the_event_of_a_stored_version_is_made_again_as_it_was() {
+    let flow = flow(&Arc::new(MemoryContents::new()));
+    with_bucket(&flow).await;
+    version_bucket(&flow, Versioning::Enabled).await;
+    flow.write(|tx| bucket::put_event_bridge(tx, BUCKET, true))
+        .await
+        .unwrap();
+    let at = |version_id| ObjectAt {
+        bucket: BUCKET.to_owned(),
+        key: "a+b c".to_owned(),
+        version_id,
+    };
+    let body = futures::stream::iter([Ok(Bytes::from_static(b"abc"))]);
+    let received = receive(&flow, body, Claims::default()).await.unwrap();
+    // Events leave their space once they are routed, so the first one is looked at inside its own transaction.
+    let (made, first) = received
+        .commit(&flow, move |tx, received| {
+            let new = NewObject {
+                bucket: BUCKET.to_owned(),
+                key: "a+b c".to_owned(),
+                attributes: Attributes::default(),
+                tags: Tags::new(),
+                condition: WriteCondition::default(),
+                reason: CreatedReason::PostObject,
+            };
+            let made = object::put_object(tx, &caller(), new, received)?;
+            Ok((made, tx.all::<StoredEvent>(&Key::new("event"))?))
+        })
+        .await
+        .unwrap();
+    put(&flow, "a+b c", b"later").await.unwrap();
+    let now = Timestamp(77);
+    let again = created_again(&flow.view(), &at(made.version_id), "ID".to_owned(), now).unwrap();
+    let expected = StoredEvent {
+        id: "ID".to_owned(),
+        json: first[0].json.replace(&first[0].id, "ID"),
+        ingested_at: now,
+        ..first[0].clone()
+    };
+    assert_eq!(again, expected);
+    assert!(again.json.contains(r#""reason":"POST Object""#));
+
+    delete(&flow, "a+b c", None).await;
+    let gone = created_again(&flow.view(), &at(None), "ID".to_owned(), now);
+    assert_eq!(gone.unwrap_err().code, "NoSuchKey");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The `Object …` events of Amazon S3. Keys go in as they are: never URL-encoded, unlike in the older notifications.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Envelope;
 use crate::clock::Timestamp;
@@ -88,7 +88,7 @@ pub enum S3EventKind {
 }
 
 /// Which operation created the object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CreatedReason {
     /// A plain PUT.
     PutObject,

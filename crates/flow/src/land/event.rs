@@ -1,14 +1,18 @@
-//! The event of a change to an object, put into the commit of the change. Never decides what the rules make of it.
+//! The event of a change to an object, put into the commit of the change, and the same event made again later. Never
+//! decides what the rules make of it.
 
 use landfall_core::caller::Caller;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::event::{
     CreatedReason, DeletedReason, DeletionType, S3Event, S3EventKind, sequencer,
 };
 
-use super::model::{BucketRecord, VersionRecord};
+use super::bucket;
+use super::model::{Body, BucketRecord, Origin, VersionRecord};
+use super::object::{self, ObjectAt};
 use crate::route::{self, ObjectRef, StoredEvent};
-use crate::tx::Tx;
+use crate::tx::{Reader, Tx};
 
 /// What AWS writes as the entity tag of a delete marker.
 const ETAG_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -17,7 +21,7 @@ const ETAG_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A version was written.
-    Created(CreatedReason),
+    Created,
     /// A version or a delete marker is gone.
     DeletedForGood,
     /// A delete marker was made.
@@ -55,21 +59,77 @@ pub(super) fn emit(
         source_ip: caller.source_ip.clone(),
         kind: details(tx, version, kind),
     };
-    let stored = StoredEvent {
+    route::emit(tx, &stored(event, tx.now())).map(|_| ())
+}
+
+/// The `Object Created` of a stored version once more, under an id of its own and at the time of the first one.
+///
+/// Says what the first one said, as far as it is recorded: of a version that an older Landfall wrote, the operation
+/// follows from the form of its bytes, and who called is not known. Made also when the bucket sends no events.
+///
+/// Errors: `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker.
+pub fn created_again(
+    db: &impl Reader,
+    at: &ObjectAt,
+    id: String,
+    now: Timestamp,
+) -> Result<StoredEvent, ApiError> {
+    let bucket = bucket::bucket(db, &at.bucket)?;
+    let (version, _) = object::live(db, &at.bucket, &at.key, at.version_id.as_deref())?;
+    let origin = version.origin.clone();
+    let origin = origin.unwrap_or_else(|| unrecorded(&bucket, &version));
+    let event = S3Event {
+        id,
+        time: version.modified_at,
+        account: bucket.account,
+        region: bucket.region,
+        bucket: bucket.name,
+        key: at.key.clone(),
+        version_id: version.version_id.clone(),
+        kind: created(&version, origin.reason),
+        request_id: origin.request_id,
+        requester: origin.requester,
+        source_ip: origin.source_ip,
+    };
+    Ok(stored(event, now))
+}
+
+fn unrecorded(bucket: &BucketRecord, version: &VersionRecord) -> Origin {
+    Origin {
+        reason: match version.body {
+            Body::Whole(_) => CreatedReason::PutObject,
+            Body::Parts(_) => CreatedReason::CompleteMultipartUpload,
+        },
+        request_id: String::new(),
+        requester: bucket.account.clone(),
+        source_ip: String::new(),
+    }
+}
+
+fn stored(event: S3Event, ingested_at: Timestamp) -> StoredEvent {
+    StoredEvent {
         json: event.to_json(),
         id: event.id,
         account: event.account,
         region: event.region,
-        bus: "default".to_owned(),
-        ingested_at: tx.now(),
+        bus: route::bus::DEFAULT_BUS.to_owned(),
+        ingested_at,
         object: Some(ObjectRef {
             bucket: event.bucket,
             key: event.key,
             version_id: event.version_id,
         }),
         hops: 0,
-    };
-    route::emit(tx, &stored).map(|_| ())
+    }
+}
+
+fn created(version: &VersionRecord, reason: CreatedReason) -> S3EventKind {
+    S3EventKind::Created {
+        reason,
+        size: version.size,
+        etag: version.etag.clone(),
+        sequencer: sequencer(version.number),
+    }
 }
 
 fn details(tx: &mut Tx<'_>, version: &VersionRecord, kind: Kind) -> S3EventKind {
@@ -81,12 +141,13 @@ fn details(tx: &mut Tx<'_>, version: &VersionRecord, kind: Kind) -> S3EventKind 
         sequencer: sequencer(tx.next_sequence()),
     };
     match kind {
-        Kind::Created(reason) => S3EventKind::Created {
-            reason,
-            size: version.size,
-            etag,
-            sequencer: sequencer(version.number),
-        },
+        Kind::Created => {
+            let origin = version.origin.as_ref();
+            created(
+                version,
+                origin.map_or(CreatedReason::PutObject, |it| it.reason),
+            )
+        }
         Kind::DeletedForGood => deleted(tx, DeletionType::PermanentlyDeleted, None),
         Kind::MarkerCreated => {
             deleted(tx, DeletionType::DeleteMarkerCreated, Some(ETAG_OF_NOTHING))

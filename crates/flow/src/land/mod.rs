@@ -9,7 +9,7 @@ pub mod condition;
 pub mod config;
 pub mod copy;
 pub mod error;
-mod event;
+pub mod event;
 pub mod list;
 pub mod model;
 pub mod multipart;

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use landfall_core::caller::Caller;
 use landfall_core::clock::Timestamp;
+use landfall_core::event::CreatedReason;
 use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksum, Coverage};
@@ -138,8 +140,36 @@ pub struct VersionRecord {
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Tags,
+    /// The call that wrote it; none for delete markers and for what a version before this one wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 crate::record!(VersionRecord in Objects);
+
+/// The call that wrote a version, as its event tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The operation.
+    pub reason: CreatedReason,
+    /// `x-amz-request-id` of the answer.
+    pub request_id: String,
+    /// Account of the caller.
+    pub requester: String,
+    /// Address of the caller.
+    pub source_ip: String,
+}
+
+impl Origin {
+    /// A call of `caller`.
+    pub fn of(caller: &Caller, reason: CreatedReason) -> Self {
+        Self {
+            reason,
+            request_id: caller.request_id.clone(),
+            requester: caller.account.clone(),
+            source_ip: caller.source_ip.clone(),
+        }
+    }
+}
 
 impl VersionRecord {
     /// The version id as listings show it.

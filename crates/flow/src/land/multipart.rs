@@ -10,8 +10,8 @@ use super::checksum::{self, Algorithm, Checksum, Coverage};
 use super::condition::WriteCondition;
 use super::event::{self, Kind};
 use super::model::{
-    Attributes, Body, BucketRecord, PartRecord, PartsRecord, Tags, UploadRecord, VersionRecord,
-    number_of_id, opaque_id, part_key, parts_key, upload_key, upload_parts_key,
+    Attributes, Body, BucketRecord, Origin, PartRecord, PartsRecord, Tags, UploadRecord,
+    VersionRecord, number_of_id, opaque_id, part_key, parts_key, upload_key, upload_parts_key,
 };
 use super::receive::Received;
 use super::{bucket, error, object, version};
@@ -244,12 +244,12 @@ pub fn complete_upload(
         body: Body::Parts(upload.number),
         attributes: upload.attributes.clone(),
         tags: upload.tags.clone(),
+        origin: Some(Origin::of(caller, CreatedReason::CompleteMultipartUpload)),
     };
     consume(tx, &bucket, &upload, chosen)?;
     version::insert(tx, &bucket, &completion.key, &mut record, before)?;
     object::answer_version(tx, &record);
-    let kind = Kind::Created(CreatedReason::CompleteMultipartUpload);
-    event::emit(tx, caller, &bucket, &completion.key, &record, kind)?;
+    event::emit(tx, caller, &bucket, &completion.key, &record, Kind::Created)?;
     Ok(record)
 }
 

@@ -8,10 +8,10 @@ use landfall_core::limits;
 
 use super::condition::WriteCondition;
 use super::event::{self, Kind};
-use super::model::{Attributes, Body, BucketRecord, Tags, VersionRecord, Versioning};
+use super::model::{Attributes, Body, BucketRecord, Origin, Tags, VersionRecord, Versioning};
 use super::receive::Received;
 use super::{bucket, error, version};
-use crate::tx::Tx;
+use crate::tx::{Reader, Tx};
 
 /// An object to be written.
 #[derive(Debug)]
@@ -85,17 +85,11 @@ pub fn put_object(
         body: Body::Whole(stored),
         attributes: new.attributes,
         tags: new.tags,
+        origin: Some(Origin::of(caller, new.reason)),
     };
     version::insert(tx, &bucket, &new.key, &mut record, before)?;
     answer_version(tx, &record);
-    event::emit(
-        tx,
-        caller,
-        &bucket,
-        &new.key,
-        &record,
-        Kind::Created(new.reason),
-    )?;
+    event::emit(tx, caller, &bucket, &new.key, &record, Kind::Created)?;
     Ok(record)
 }
 
@@ -170,6 +164,7 @@ fn mark(
         body: Body::Whole(super::model::Stored::Empty),
         attributes: Attributes::default(),
         tags: Tags::new(),
+        origin: None,
     };
     version::insert(tx, bucket, key, &mut marker, before)?;
     event::emit(tx, caller, bucket, key, &marker, Kind::MarkerCreated)?;
@@ -234,13 +229,13 @@ pub fn delete_objects(
 }
 
 /// The live object that a sub-resource verb is about.
-fn live(
-    tx: &Tx<'_>,
+pub(super) fn live(
+    db: &impl Reader,
     bucket: &str,
     key: &str,
     version_id: Option<&str>,
 ) -> Result<(VersionRecord, bool), ApiError> {
-    let (record, is_current) = version::find(tx, bucket, key, version_id)?;
+    let (record, is_current) = version::find(db, bucket, key, version_id)?;
     match (record.delete_marker, version_id) {
         (false, _) => Ok((record, is_current)),
         (true, None) => Err(error::no_such_key(key)),

@@ -10,6 +10,14 @@ pub const DECIDER_QUEUE_JOBS_MAX: usize = 4_096;
 pub const ROUTE_EVENTS_PER_TURN_MAX: usize = 256;
 /// Deliveries attempted in one turn of the loop.
 pub const DELIVERIES_PER_TURN_MAX: usize = 256;
+/// Archived events that replays put back on their buses in one turn of the loop, all replays together.
+pub const REPLAY_EVENTS_PER_TURN_MAX: usize = 128;
+/// Replays that move in one turn of the loop; the others wait for one of these to end.
+pub const REPLAYS_PER_TURN_MAX: usize = 16;
+/// Archived events that one turn of the loop looks at to remove what has expired or lost its archive.
+pub const ARCHIVE_SWEEP_EVENTS_PER_TURN_MAX: usize = 256;
+/// Pause before archives are looked through again for events that have expired.
+pub const ARCHIVE_SWEEP_PAUSE_MILLIS: i64 = 15 * 60 * 1_000;
 /// Objects up to this size live beside their metadata.
 pub const INLINE_OBJECT_BYTES_MAX: u64 = 16 * 1024;
 /// Body of a request to any service but S3 objects.
@@ -118,6 +126,10 @@ pub const EVENTS_TARGETS_PER_RULE_MAX: usize = 5;
 pub const EVENTS_BUSES_MAX: usize = 100;
 /// Buses that one event may pass, against loops.
 pub const EVENTS_BUS_HOPS_MAX: u8 = 6;
+/// Replays of an account and region that have not ended.
+pub const EVENTS_REPLAYS_ACTIVE_MAX: usize = 10;
+/// Days after which a replay that has ended is forgotten.
+pub const EVENTS_REPLAY_DAYS_KEPT: i64 = 90;
 /// Entries of one PutEvents.
 pub const EVENTS_PUT_ENTRIES_MAX: usize = 10;
 /// Size of one PutEvents entry (1 MB since 2026-01-29).

@@ -1,4 +1,4 @@
-"""Archives and replays of EventBridge with stock clients."""
+"""Archives and replays with stock clients, and `landfall replay`: what could not start comes home once it is mended."""
 
 import datetime
 import json
@@ -6,7 +6,7 @@ import json
 import botocore.exceptions
 import pytest
 
-from conftest import ACCOUNT, REGION, queue_arn, receive, refused, unique, wait_until
+from conftest import ACCOUNT, REGION, empty_bucket, queue_arn, receive, refused, unique, wait_until
 
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 LATER = datetime.datetime(2100, 1, 1, tzinfo=datetime.timezone.utc)
@@ -213,3 +213,207 @@ def test_a_stack_makes_changes_and_deletes_an_archive(server, events):
     assert "EventPattern" not in told and "Description" not in told
     cloudformation.delete_stack(StackName=stack)
     wait_until(lambda: not events.list_archives(NamePrefix=name)["Archives"], "the archive to go")
+
+
+# --- what could not start ------------------------------------------------------------------------------------------
+
+
+def pipeline(name, subnet, image, cpu, memory):
+    """A bucket whose uploads start a task, with a dead-letter queue behind it."""
+    return json.dumps(
+        {
+            "Resources": {
+                "Bucket": {
+                    "Type": "AWS::S3::Bucket",
+                    "Properties": {
+                        "BucketName": name,
+                        "NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": True}},
+                    },
+                },
+                "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+                "Subnet": {
+                    "Type": "AWS::EC2::Subnet",
+                    "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24"},
+                },
+                "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": name}},
+                "Task": {
+                    "Type": "AWS::ECS::TaskDefinition",
+                    "Properties": {
+                        "Family": name,
+                        "RequiresCompatibilities": ["FARGATE"],
+                        "NetworkMode": "awsvpc",
+                        "Cpu": cpu,
+                        "Memory": memory,
+                        "ExecutionRoleArn": "arn:aws:iam::000000000000:role/execution",
+                        "ContainerDefinitions": [{"Name": "app", "Image": image}],
+                    },
+                },
+                "DeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}},
+                "MayWrite": {
+                    "Type": "AWS::SQS::QueuePolicy",
+                    "Properties": {
+                        "Queues": [{"Ref": "DeadLetters"}],
+                        "PolicyDocument": policy({"Fn::GetAtt": ["DeadLetters", "Arn"]}),
+                    },
+                },
+                "Rule": {
+                    "Type": "AWS::Events::Rule",
+                    "Properties": {
+                        "Name": name,
+                        "EventPattern": {
+                            "source": ["aws.s3"],
+                            "detail-type": ["Object Created"],
+                            "detail": {"bucket": {"name": [{"Ref": "Bucket"}]}},
+                        },
+                        "Targets": [
+                            {
+                                "Id": "task",
+                                "Arn": {"Fn::GetAtt": ["Cluster", "Arn"]},
+                                "RoleArn": "arn:aws:iam::000000000000:role/events",
+                                "EcsParameters": {
+                                    "TaskDefinitionArn": {"Ref": "Task"},
+                                    "LaunchType": "FARGATE",
+                                    "NetworkConfiguration": {
+                                        "AwsVpcConfiguration": {
+                                            "Subnets": [subnet or {"Ref": "Subnet"}],
+                                            "AssignPublicIp": "DISABLED",
+                                        }
+                                    },
+                                },
+                                "RetryPolicy": {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 600},
+                                "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}},
+                            }
+                        ],
+                    },
+                },
+            },
+            "Outputs": {
+                "Cluster": {"Value": {"Fn::GetAtt": ["Cluster", "Arn"]}},
+                "Rule": {"Value": {"Fn::GetAtt": ["Rule", "Arn"]}},
+                "Queue": {"Value": {"Ref": "DeadLetters"}},
+            },
+        }
+    )
+
+
+def runs_of(server, bucket):
+    return [run for run in server.runs() if run["bucket"] == bucket]
+
+
+def letters(sqs, url, count):
+    """The dead letters: bodies and attributes."""
+    found = []
+
+    def probe():
+        answer = sqs.receive_message(
+            QueueUrl=url, WaitTimeSeconds=1, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        found.extend(answer.get("Messages", []))
+        return len(found) >= count
+
+    wait_until(probe, f"{count} dead letters", seconds=60)
+    attributes = [
+        {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()} for letter in found
+    ]
+    return [json.loads(letter["Body"]) for letter in found], attributes
+
+
+GOOD = {"subnet": None, "image": "good", "cpu": "256", "memory": "512"}
+FAULTS = {
+    "bad subnet": ({"subnet": "subnet-0123456789abcdef0"}, "INVALID_PARAMETER", 0, "InvalidSubnetID.NotFound"),
+    "missing image": ({"image": "test/none:1"}, "TASK_FAILED_TO_START", 1, "CannotPullContainerError"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_could_not_start_comes_home_after_the_fault_is_mended(server, sqs, busybox_archive, fault):
+    image = "test/true:1"
+    server.landfall("image", "load", busybox_archive(image, "true"))
+    change, code, retries, words = FAULTS[fault]
+    good = GOOD | {"image": image}
+    stack = unique("mend")
+    cloudformation = server.client("cloudformation")
+    cloudformation.create_stack(StackName=stack, TemplateBody=pipeline(stack, **(good | change)))
+    made = outputs(stack_is(cloudformation, stack, "CREATE_COMPLETE"))
+    s3 = server.client("s3")
+    keys = [f"in/{n}.csv" for n in range(3)]
+    for key in keys:
+        s3.put_object(Bucket=stack, Key=key, Body=b"x")
+
+    bodies, attributes = letters(sqs, made["Queue"], len(keys))
+    assert sorted(body["detail"]["object"]["key"] for body in bodies) == keys
+    for letter in attributes:
+        assert letter["RULE_ARN"] == made["Rule"]
+        assert letter["TARGET_ARN"] == made["Cluster"]
+        assert letter["ERROR_CODE"] == code
+        assert words in letter["ERROR_MESSAGE"]
+        if retries:
+            assert letter["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts"
+        assert letter["RETRY_ATTEMPTS"] == str(retries)
+    lost = runs_of(server, stack)
+    assert [run["state"] for run in lost] == ["dead-lettered"] * 3
+    assert all(words in run["reason"] and run["attempts"] == retries + 1 for run in lost)
+
+    broken = server.landfall("replay", "--failed", "--bucket", stack, "--wait", check=False)
+    assert broken.returncode == 1 and "3 of 3 runs failed again" in broken.stderr
+    cloudformation.update_stack(StackName=stack, TemplateBody=pipeline(stack, **good))
+    stack_is(cloudformation, stack, "UPDATE_COMPLETE")
+    plan = server.landfall("replay", "--failed", "--bucket", stack, "--dry-run")
+    assert "3 would run again" in plan.stderr
+    done = server.landfall("replay", "--failed", "--bucket", stack, "--wait", "--output", "json")
+    assert "3 came to a good end" in done.stderr
+    assert sorted(item["key"] for item in json.loads(done.stdout)["replayed"]) == keys
+
+    runs = runs_of(server, stack)
+    home = [run for run in runs if run["state"] == "succeeded"]
+    assert sorted(run["key"] for run in home) == keys
+    assert sorted(run["replay_of"] for run in home) == sorted(run["number"] for run in lost)
+    assert {run["event_id"] for run in home} == {run["event_id"] for run in lost}
+    table = server.landfall("runs").stdout
+    assert "succeeded (replay)" in table and "dead-lettered (replayed)" in table
+    again = server.landfall("replay", "--failed", "--bucket", stack, "--wait")
+    assert "nothing to run again" in again.stderr
+    assert len(runs_of(server, stack)) == len(runs)
+
+    empty_bucket(s3, stack)
+    cloudformation.delete_stack(StackName=stack)
+
+
+def test_an_object_meets_the_rules_as_they_are_now(server, s3, bucket, events, sqs, queue_url):
+    arn = queue_arn(sqs, queue_url)
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": json.dumps(policy(arn))})
+    key = "in/é %20.csv"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    url = f"s3://{bucket}/{key}"
+    unmatched = server.landfall("replay", url, check=False)
+    assert unmatched.returncode == 1 and f"no rule matches {url} now" in unmatched.stderr
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
+    events.put_rule(Name=bucket, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=bucket, Targets=[{"Id": "q", "Arn": arn}])
+    planned = server.landfall("replay", url, "--dry-run", "--output", "json")
+    assert [item["rule"] for item in json.loads(planned.stdout)["replayed"]] == [bucket]
+    assert not runs_of(server, bucket), "a plan changes nothing"
+    for count in (1, 2):
+        server.landfall("replay", url, "--rule", bucket, "--wait")
+        [body] = receive(sqs, queue_url, 1)
+        detail = json.loads(body)["detail"]
+        assert (detail["object"]["key"], detail["reason"]) == (key, "PutObject")
+        assert len(runs_of(server, bucket)) == count
+    first, second = runs_of(server, bucket)
+    assert first["replay"] == second["replay"] == "landfall"
+    wrong = server.landfall("replay", url, "--rule", "none", check=False)
+    assert wrong.returncode == 1 and "rule none does not match" in wrong.stderr
+    missing = server.landfall("replay", f"s3://{bucket}/none", check=False)
+    assert missing.returncode == 1 and "does not exist" in missing.stderr
+    events.remove_targets(Rule=bucket, Ids=["q"])
+    events.delete_rule(Name=bucket)
+    gone = server.landfall("replay", "--since", "1h", "--bucket", bucket, check=False)
+    assert gone.returncode == 1 and f"rule {bucket} does not exist any more" in gone.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--rule", "r"], ["b/k"], ["s3://b/k", "--failed"], ["--since", "noon"], ["--failed", "--dry-run", "--wait"]],
+)
+def test_a_command_that_means_nothing_is_refused(server, arguments):
+    assert server.landfall("replay", *arguments, check=False).returncode != 0

@@ -82,6 +82,12 @@ pub const RUNTIME_UNREAD_MAX: u32 = 5;
 pub const RUNS_PER_PAGE_DEFAULT: u64 = 100;
 /// Lines of the ledger in one answer.
 pub const RUNS_PER_PAGE_MAX: u64 = 10_000;
+/// Lines of the ledger that one request for a replay looks at, and that one answer about replays tells of.
+pub const REPLAY_RUNS_LOOKED_AT_MAX: usize = 1_000;
+/// Runs that one commit repeats.
+pub const REPLAY_RUNS_PER_COMMIT_MAX: usize = 100;
+/// Newest lines of the ledger in which the event of an object is looked for, before it is made again.
+pub const REPLAY_OBJECT_RUNS_LOOKED_AT_MAX: usize = 10_000;
 /// Nesting of JSON and YAML taken from outside.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
 /// Wait before the first retry of a delivery, jitter aside; doubles with every further one.

@@ -30,6 +30,17 @@ pub struct Again {
     pub rules: Vec<String>,
 }
 
+impl Again {
+    /// Sent by `landfall replay`, to every rule.
+    pub(crate) fn by_landfall() -> Self {
+        Self {
+            token: String::new(),
+            by: "landfall".to_owned(),
+            rules: Vec::new(),
+        }
+    }
+}
+
 /// An event as it waits for its bus's rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEvent {

@@ -50,7 +50,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
 }
 
 /// Lets an event meet the rules of its bus; the numbers of the deliveries that follow from it.
-fn meet(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Vec<u64>, ApiError> {
+pub(crate) fn meet(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Vec<u64>, ApiError> {
     let bus = BusKey {
         account: event.account.clone(),
         region: event.region.clone(),

@@ -15,7 +15,7 @@ pub use event::{Again, ObjectRef, StoredEvent, emit};
 use landfall_core::api::value::EpochSeconds;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
-pub(crate) use matching::{turn, wants_reads};
+pub(crate) use matching::{meet, turn, wants_reads};
 pub use rules::Rule;
 
 /// AWS's word for every quota of EventBridge.

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod migrate;
 pub mod policy;
 pub mod retry;
+pub mod settings;
 pub mod task;
 pub mod template;
 pub mod trail;

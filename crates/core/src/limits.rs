@@ -68,7 +68,7 @@ pub const STORE_KEY_BYTES_MAX: usize = 65_535;
 pub const CONTENT_CHUNK_BYTES: usize = 128 * 1024;
 /// Pause before a failed step of the pipeline is tried again.
 pub const STEP_RETRY_MILLIS: i64 = 1_000;
-/// Tasks that may be placed on this host at one time; the others wait in order.
+/// Tasks that run at once on this host, unless `landfall.toml` says otherwise; the others wait in order.
 pub const TASKS_PLACED_MAX: usize = 64;
 /// Lines of a container's output that share one commit.
 pub const LOG_LINES_PER_COMMIT_MAX: usize = 512;
@@ -78,6 +78,14 @@ pub const REPORT_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_mi
 pub const RUNTIME_ASK_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Attempts at the output of a container that has ended and cannot be read.
 pub const RUNTIME_UNREAD_MAX: u32 = 5;
+/// Entries of the ledger that are kept, unless `landfall.toml` says otherwise.
+pub const LEDGER_ENTRIES_MAX: u64 = 1_000_000;
+/// Age of an entry of the ledger, unless `landfall.toml` says otherwise.
+pub const LEDGER_AGE_DAYS_MAX: u32 = 90;
+/// Bytes of the ledger that are kept, unless `landfall.toml` says otherwise.
+pub const LEDGER_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes of a `landfall.toml`.
+pub const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
 /// Lines of the ledger in one answer, when the question does not say.
 pub const RUNS_PER_PAGE_DEFAULT: u64 = 100;
 /// Lines of the ledger in one answer.
@@ -124,7 +132,7 @@ pub const S3_CHUNK_LINE_BYTES_MAX: usize = 8 * 1024;
 
 // --- Amazon EventBridge ---------------------------------------------------------------------------------------
 
-/// Rules on one bus.
+/// Rules on one bus, unless `landfall.toml` says otherwise.
 pub const EVENTS_RULES_PER_BUS_MAX: usize = 300;
 /// Targets of one rule.
 pub const EVENTS_TARGETS_PER_RULE_MAX: usize = 5;

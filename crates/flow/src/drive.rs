@@ -13,6 +13,7 @@ use std::time::Duration;
 use landfall_core::clock::Clock;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
+use landfall_core::settings::Settings;
 use landfall_runtime::Runtime;
 use landfall_store::{Contents, State};
 use tokio::runtime::Handle;
@@ -39,6 +40,8 @@ pub struct FlowParts {
     pub endpoint: String,
     /// Access key id and secret given to containers, when the server checks signatures.
     pub container_credentials: Option<(String, String)>,
+    /// What the host's owner has set.
+    pub settings: Settings,
 }
 
 /// The handle of the pipeline: cheap to clone, shared by all protocol handlers and executors.
@@ -164,6 +167,11 @@ impl Flow {
     /// Access key id and secret that containers get, when the server checks signatures.
     pub fn container_credentials(&self) -> Option<&(String, String)> {
         self.inner.parts.container_credentials.as_ref()
+    }
+
+    /// What the host's owner has set.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.parts.settings
     }
 
     /// Woken at each [`Effect::Wake`] of this name. Enable the notification before reading the state it is about.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
+use landfall_core::settings::Settings;
 use landfall_store::{Batch, ContentId, Direction, Scan, Space, State, StoreError};
 
 use crate::caches::Caches;
@@ -142,6 +143,7 @@ type Pending = BTreeMap<(Space, Vec<u8>), Option<Bytes>>;
 pub struct Tx<'a> {
     state: &'a dyn State,
     ids: &'a dyn Ids,
+    settings: &'a Settings,
     now: Timestamp,
     pending: Pending,
     undo: Vec<Undo>,
@@ -175,6 +177,7 @@ impl<'a> Tx<'a> {
     pub(crate) fn new(
         state: &'a dyn State,
         ids: &'a dyn Ids,
+        settings: &'a Settings,
         now: Timestamp,
         sequence: &'a mut u64,
         caches: &'a mut Caches,
@@ -182,6 +185,7 @@ impl<'a> Tx<'a> {
         Self {
             state,
             ids,
+            settings,
             now,
             pending: Pending::new(),
             undo: Vec::new(),
@@ -201,6 +205,11 @@ impl<'a> Tx<'a> {
     /// The source of drawn ids.
     pub fn ids(&self) -> &'a dyn Ids {
         self.ids
+    }
+
+    /// What the host's owner has set.
+    pub fn settings(&self) -> &'a Settings {
+        self.settings
     }
 
     /// The next number of the store's one strictly rising sequence. Gaps are possible, repeats are not.

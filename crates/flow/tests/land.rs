@@ -42,6 +42,7 @@ fn flow(contents: &Arc<MemoryContents>) -> Flow {
         ids: Arc::new(SeededIds::new(1)),
         endpoint: "http://127.0.0.1:4566".to_owned(),
         container_credentials: None,
+        settings: landfall_core::settings::Settings::default(),
     })
     .unwrap()
 }

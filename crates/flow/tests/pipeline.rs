@@ -35,6 +35,7 @@ fn open(state: Arc<MemoryState>, runtime: &FakeRuntime, clock: &Arc<TestClock>) 
         ids: Arc::new(SeededIds::new(7)),
         endpoint: "http://127.0.0.1:4566".to_owned(),
         container_credentials: None,
+        settings: landfall_core::settings::Settings::default(),
     })
     .expect("the flow opens")
 }

@@ -37,6 +37,7 @@ fn open(state: Arc<MemoryState>) -> House {
         ids: Arc::new(SeededIds::new(7)),
         endpoint: "http://127.0.0.1:4566".to_owned(),
         container_credentials: None,
+        settings: landfall_core::settings::Settings::default(),
     })
     .expect("the flow opens");
     House { state, flow }

@@ -100,6 +100,9 @@ pub struct ServeArgs {
     /// Keep everything in a temporary directory that goes with the process.
     #[arg(long)]
     pub ephemeral: bool,
+    /// Settings of this server [default: `landfall.toml` in the data directory, if it is there].
+    #[arg(long, env = "LANDFALL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// How containers are run.
     #[arg(long, env = "LANDFALL_RUNTIME", value_enum, default_value = "auto")]
     pub runtime: RuntimeChoice,

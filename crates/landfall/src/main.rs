@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod client;
+mod config;
 mod deploy;
 mod draw;
 mod exec;

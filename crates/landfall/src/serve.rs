@@ -30,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::cli::{RuntimeChoice, ServeArgs};
+use crate::config;
 use crate::interrupts::Interrupts;
 use crate::late_runtime::LateRuntime;
 use crate::system::{SystemClock, SystemIds};
@@ -66,7 +67,9 @@ pub fn announce(server: &Server) -> Result<()> {
 
 /// Opens the state and starts to listen; the first request may come at once.
 pub async fn open(args: ServeArgs) -> Result<Server> {
-    let (data_dir, ephemeral) = data_dir(&args)?;
+    let kept = kept_dir(&args)?;
+    let settings = config::read(args.config.as_deref(), kept.as_deref())?;
+    let (data_dir, ephemeral) = data_dir(kept)?;
     let credentials = credentials(&args.credentials)?;
     // The state first: what a killed server left to a child, its lock and its port, is free when the lock is.
     let state = FjallState::open(&data_dir)?;
@@ -86,6 +89,7 @@ pub async fn open(args: ServeArgs) -> Result<Server> {
         ids: Arc::new(SystemIds),
         endpoint: endpoint.clone(),
         container_credentials: credentials.first().cloned(),
+        settings,
     })?;
     flow.delay_trails(Duration::from_secs(args.cloudtrail_delay));
     let unclaimed = sweep::unclaimed(&flow).await?;
@@ -173,14 +177,19 @@ fn kind(choice: RuntimeChoice) -> RuntimeKind {
     }
 }
 
-fn data_dir(args: &ServeArgs) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
-    if args.ephemeral {
+/// Where what is kept is; none when nothing is.
+fn kept_dir(args: &ServeArgs) -> Result<Option<PathBuf>> {
+    match &args.data {
+        _ if args.ephemeral => Ok(None),
+        Some(dir) => Ok(Some(dir.clone())),
+        None => default_data_dir().map(Some),
+    }
+}
+
+fn data_dir(kept: Option<PathBuf>) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    let Some(dir) = kept else {
         let dir = tempfile::Builder::new().prefix("landfall-").tempdir()?;
         return Ok((dir.path().to_owned(), Some(dir)));
-    }
-    let dir = match &args.data {
-        Some(dir) => dir.clone(),
-        None => default_data_dir()?,
     };
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir

@@ -10,6 +10,7 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -139,6 +140,64 @@ async fn a_second_server_on_the_same_data_is_refused_and_the_first_goes_on() {
     let mut client = connect(&server).await;
     let buckets = client.send("GET", "/", &[], b"").await.unwrap();
     buckets.success().unwrap();
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_before_anything_else_happens() {
+    let place = Place::new();
+    let (data, file) = (place.path("data"), place.path("other.toml"));
+    std::fs::write(&file, "[launch]\nmax_running = 0\n").unwrap();
+    let said = refused(&["--config".as_ref(), file.as_os_str()], &data);
+    let expected = format!(
+        "landfall: {}, line 2: invalid value: integer `0`, expected a whole number of at least 1; correct this line or \
+         take it out\n",
+        file.display()
+    );
+    assert_eq!(said, expected);
+    let absent = place.path("absent.toml");
+    let said = refused(&["--config".as_ref(), absent.as_os_str()], &data);
+    assert!(said.contains("cannot read"), "{said}");
+    assert!(!data.exists());
+
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("landfall.toml"), "[launch]\nmax_runing = 1\n").unwrap();
+    let said = refused(&[], &data);
+    assert!(
+        said.contains("landfall.toml, line 2: unknown field"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1);
+}
+
+/// What `serve` says when it does not start.
+fn refused(arguments: &[&OsStr], data: &Path) -> String {
+    let ended = Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(arguments)
+        .env_remove("LANDFALL_CONFIG")
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    String::from_utf8(ended.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn the_file_in_the_data_directory_is_read() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("data")).unwrap();
+    let text = "[quotas]\nevent_rules_per_bus = 1\n";
+    std::fs::write(place.path("data").join("landfall.toml"), text).unwrap();
+    let server = place.start(&["--runtime", "process"]);
+    let mut client = connect(&server).await;
+    let mut put = async |name: &str| {
+        let rule = json!({"Name": name, "EventPattern": "{\"source\":[\"aws.s3\"]}"});
+        client.json_call("AWSEvents.PutRule", &rule).await
+    };
+    put("one").await.unwrap();
+    put("one").await.unwrap();
+    let error = put("two").await.unwrap_err().to_string();
+    assert!(error.contains("LimitExceededException"), "{error}");
 }
 
 /// Half of the body would already be too much.

@@ -47,6 +47,7 @@ fn flow() -> Flow {
         ids: Arc::new(SeededIds::new(7)),
         endpoint: "http://127.0.0.1:4566".to_owned(),
         container_credentials: None,
+        settings: landfall_core::settings::Settings::default(),
     })
     .unwrap()
 }

@@ -8,6 +8,7 @@ use landfall_core::clock::Clock;
 use landfall_core::error::ApiError;
 use landfall_core::ids::Ids;
 use landfall_core::limits;
+use landfall_core::settings::Settings;
 use landfall_store::{State, StoreError};
 
 use super::{FlowParts, Pending};
@@ -37,6 +38,7 @@ pub(super) struct Decider {
     state: Arc<dyn State>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    settings: Settings,
     sequence: u64,
     reserved: u64,
     caches: Caches,
@@ -54,6 +56,7 @@ impl Decider {
             state: Arc::clone(&parts.state),
             clock: Arc::clone(&parts.clock),
             ids: Arc::clone(&parts.ids),
+            settings: parts.settings.clone(),
             sequence: reserved,
             reserved,
             caches: Caches::at_start(Waiting::at_start(Arc::clone(trails))),
@@ -67,6 +70,7 @@ impl Decider {
         let mut tx = Tx::new(
             &*self.state,
             &*self.ids,
+            &self.settings,
             now,
             &mut self.sequence,
             &mut self.caches,

@@ -3,7 +3,6 @@
 use landfall_core::api::generated::events as api;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
-use landfall_core::limits;
 use landfall_pattern::{Event, Pattern};
 use landfall_store::Direction;
 use serde::{Deserialize, Serialize};
@@ -129,7 +128,7 @@ pub fn put(
         check_unmanaged(former, None)?;
     } else {
         let rules = tx.list::<Rule>(&prefix(&bus), Direction::Forward).count();
-        if rules >= limits::EVENTS_RULES_PER_BUS_MAX {
+        if rules >= tx.settings().quotas.event_rules_per_bus {
             return Err(limit_exceeded());
         }
         tags::add(tx, &bus.rule_arn(&name), tags::pairs(request.tags))?;

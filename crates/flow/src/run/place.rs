@@ -2,7 +2,6 @@
 //! the others wait, durably, instead of failing.
 
 use landfall_core::error::ApiError;
-use landfall_core::limits;
 use landfall_core::task::TaskStatus;
 use landfall_store::Direction;
 
@@ -14,7 +13,8 @@ use crate::tx::{Effect, Reader, Tx};
 
 /// One step of the loop.
 pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
-    let free = limits::TASKS_PLACED_MAX.saturating_sub(tx.caches.placed);
+    let at_once = tx.settings().launch.max_running;
+    let free = at_once.saturating_sub(tx.caches.placed);
     if !tx.caches.tasks_waiting || free == 0 {
         return Ok(Pending::default());
     }

@@ -65,6 +65,7 @@ impl House {
             ids: Arc::new(SeededIds::new(7)),
             endpoint: ENDPOINT.to_owned(),
             container_credentials: None,
+            settings: landfall_core::settings::Settings::default(),
         })
         .expect("the flow opens");
         Self {

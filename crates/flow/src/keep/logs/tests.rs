@@ -30,6 +30,7 @@ impl House {
             ids: Arc::new(SeededIds::new(5)),
             endpoint: "http://127.0.0.1:4566".to_owned(),
             container_credentials: None,
+            settings: landfall_core::settings::Settings::default(),
         });
         let house = Self {
             flow: flow.unwrap(),

@@ -30,6 +30,7 @@ impl House {
             ids: Arc::new(SeededIds::new(11)),
             endpoint: ENDPOINT.to_owned(),
             container_credentials: None,
+            settings: landfall_core::settings::Settings::default(),
         });
         Self {
             flow: flow.unwrap(),

@@ -10,6 +10,14 @@ pub const DECIDER_QUEUE_JOBS_MAX: usize = 4_096;
 pub const ROUTE_EVENTS_PER_TURN_MAX: usize = 256;
 /// Deliveries attempted in one turn of the loop.
 pub const DELIVERIES_PER_TURN_MAX: usize = 256;
+/// Archived events that replays put back on their buses in one turn of the loop, all replays together.
+pub const REPLAY_EVENTS_PER_TURN_MAX: usize = 128;
+/// Replays that move in one turn of the loop; the others wait for one of these to end.
+pub const REPLAYS_PER_TURN_MAX: usize = 16;
+/// Archived events that one turn of the loop looks at to remove what has expired or lost its archive.
+pub const ARCHIVE_SWEEP_EVENTS_PER_TURN_MAX: usize = 256;
+/// Pause before archives are looked through again for events that have expired.
+pub const ARCHIVE_SWEEP_PAUSE_MILLIS: i64 = 15 * 60 * 1_000;
 /// Objects up to this size live beside their metadata.
 pub const INLINE_OBJECT_BYTES_MAX: u64 = 16 * 1024;
 /// Body of a request to any service but S3 objects.
@@ -82,6 +90,12 @@ pub const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
 pub const RUNS_PER_PAGE_DEFAULT: u64 = 100;
 /// Lines of the ledger in one answer.
 pub const RUNS_PER_PAGE_MAX: u64 = 10_000;
+/// Lines of the ledger that one request for a replay looks at, and that one answer about replays tells of.
+pub const REPLAY_RUNS_LOOKED_AT_MAX: usize = 1_000;
+/// Runs that one commit repeats.
+pub const REPLAY_RUNS_PER_COMMIT_MAX: usize = 100;
+/// Newest lines of the ledger in which the event of an object is looked for, before it is made again.
+pub const REPLAY_OBJECT_RUNS_LOOKED_AT_MAX: usize = 10_000;
 /// Nesting of JSON and YAML taken from outside.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
 /// Wait before the first retry of a delivery, jitter aside; doubles with every further one.
@@ -126,6 +140,10 @@ pub const EVENTS_TARGETS_PER_RULE_MAX: usize = 5;
 pub const EVENTS_BUSES_MAX: usize = 100;
 /// Buses that one event may pass, against loops.
 pub const EVENTS_BUS_HOPS_MAX: u8 = 6;
+/// Replays of an account and region that have not ended.
+pub const EVENTS_REPLAYS_ACTIVE_MAX: usize = 10;
+/// Days after which a replay that has ended is forgotten.
+pub const EVENTS_REPLAY_DAYS_KEPT: i64 = 90;
 /// Entries of one PutEvents.
 pub const EVENTS_PUT_ENTRIES_MAX: usize = 10;
 /// Size of one PutEvents entry (1 MB since 2026-01-29).

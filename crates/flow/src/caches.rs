@@ -6,6 +6,7 @@ use landfall_pattern::{EventError, Scratch, Snapshot};
 
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
+use crate::route::archive::Sweep;
 use crate::trail::Waiting;
 
 /// The compiled rules of a bus.
@@ -33,6 +34,10 @@ pub struct Caches {
     pub(crate) tasks_waiting: bool,
     /// What waits for trails.
     pub(crate) trails: Waiting,
+    /// How far archives are looked through for what must go.
+    pub(crate) archives: Sweep,
+    /// Replays may have events to send.
+    pub(crate) replays_active: bool,
     /// Buckets that uploads have met.
     pub(crate) buckets: ReadBuckets,
 }
@@ -49,6 +54,8 @@ impl Caches {
             placed: 0,
             tasks_waiting: true,
             trails,
+            archives: Sweep::at_start(),
+            replays_active: true,
             buckets: ReadBuckets::default(),
         }
     }
@@ -104,6 +111,8 @@ impl Caches {
         self.events_waiting = true;
         self.tasks_waiting = true;
         self.deliveries_due = Some(retry_at_millis);
+        self.archives.look_now();
+        self.replays_active = true;
         self.trails.doubt(retry_at_millis);
     }
 }

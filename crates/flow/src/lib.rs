@@ -2,7 +2,7 @@
 //!
 //! Read the rooms in this order: `land` (an object arrives), `trail` (its call is recorded, on the old road), `route` (its event meets the rules), `deliver` (a match
 //! becomes an attempt), `run` (an attempt becomes a container), `keep` (the resources they lean on), `build` (stacks
-//! create all of these), `tell` (what became of each object). Never parses or writes the bytes of a protocol.
+//! create all of these), `tell` (what became of each object), `repeat` (runs once more what a rule has matched). Never parses or writes the bytes of a protocol.
 
 pub mod build;
 pub mod caches;
@@ -13,6 +13,7 @@ pub mod key;
 pub mod land;
 pub mod page;
 pub mod record;
+pub mod repeat;
 pub mod route;
 pub mod run;
 pub mod tell;

@@ -40,6 +40,10 @@ pub enum Command {
     Deploy(DeployArgs),
     /// Show what became of each object that a rule matched.
     Runs(RunsArgs),
+    /// Run again, without a new upload, what has failed, what ran since a time, or what the rules make of one object now.
+    ///
+    /// Exit status: 0 all that was asked for runs again (with --wait: and came to a good end), 1 something did not.
+    Replay(ReplayArgs),
     /// Move a template from CloudTrail's events to S3's own: prints the new template, reports on standard error.
     ///
     /// Exit status: 0 everything was moved (and proven), 1 the template cannot be read, 3 a rule was refused and left as
@@ -210,6 +214,45 @@ pub struct RunsArgs {
     /// Show the newest ones only.
     #[arg(long, default_value_t = landfall_core::limits::RUNS_PER_PAGE_DEFAULT)]
     pub limit: u64,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["object", "failed", "since"])))]
+pub struct ReplayArgs {
+    /// Where the server is.
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    /// The object whose newest event meets the rules again, as they are now: `s3://bucket/key`.
+    #[arg(value_name = "S3-URL", conflicts_with_all = ["failed", "since", "until", "bucket"])]
+    pub object: Option<String>,
+    /// The version of the object.
+    #[arg(long, value_name = "ID", requires = "object")]
+    pub version_id: Option<String>,
+    /// Every run that failed or was given up and that no later replay has made good.
+    #[arg(long)]
+    pub failed: bool,
+    /// Runs that were matched at this time or later: `2026-11-12T00:00:00Z`, or a span before now such as `90m`, `2h`, `7d`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Runs that were matched before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only of this rule.
+    #[arg(long, value_name = "NAME")]
+    pub rule: Option<String>,
+    /// Only for objects of this bucket.
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// Say what would run again, and change nothing.
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
+    /// Wait until all of it has ended.
+    #[arg(long)]
+    pub wait: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub output: Output,
 }
 
 /// Arguments of `image load`.

@@ -12,6 +12,7 @@ mod interrupts;
 mod late_runtime;
 mod migrate;
 mod proof;
+mod replay;
 mod runs;
 mod serve;
 mod system;
@@ -47,6 +48,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Exec(args) => exec::run(args).await,
         Command::Deploy(args) => deploy::run(args).await,
         Command::Runs(args) => runs::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
         Command::Migrate(args) => migrate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Image {

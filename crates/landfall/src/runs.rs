@@ -43,7 +43,7 @@ fn table(runs: &[Value]) -> Table {
             field(run, "matched_at"),
             object(run),
             field(run, "rule"),
-            field(run, "state"),
+            state(run),
             exit_codes(run),
             task(run),
             field(run, "reason"),
@@ -52,11 +52,24 @@ fn table(runs: &[Value]) -> Table {
     table
 }
 
-fn field(run: &Value, name: &str) -> String {
+/// A member of a run that is text.
+pub fn field(run: &Value, name: &str) -> String {
     run.get(name)
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned()
+}
+
+/// The state of a run, and whether it repeats another one or was repeated.
+fn state(run: &Value) -> String {
+    let is_replay = run.get("replay").is_some_and(|it| !it.is_null());
+    let replays = run.get("replayed_as").and_then(Value::as_array);
+    let mark = match (is_replay, replays.is_some_and(|it| !it.is_empty())) {
+        (true, _) => " (replay)",
+        (_, true) => " (replayed)",
+        _ => "",
+    };
+    format!("{}{mark}", field(run, "state"))
 }
 
 /// Keys are shown with their control characters escaped, so that no key can play with the terminal.

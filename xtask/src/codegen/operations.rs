@@ -53,14 +53,21 @@ pub const SERVED: &[Served] = &[
 ];
 
 const EVENTS: &[&str] = &[
+    "CancelReplay",
+    "CreateArchive",
     "CreateEventBus",
+    "DeleteArchive",
     "DeleteEventBus",
     "DeleteRule",
+    "DescribeArchive",
     "DescribeEventBus",
+    "DescribeReplay",
     "DescribeRule",
     "DisableRule",
     "EnableRule",
+    "ListArchives",
     "ListEventBuses",
+    "ListReplays",
     "ListRuleNamesByTarget",
     "ListRules",
     "ListTagsForResource",
@@ -71,9 +78,11 @@ const EVENTS: &[&str] = &[
     "PutTargets",
     "RemovePermission",
     "RemoveTargets",
+    "StartReplay",
     "TagResource",
     "TestEventPattern",
     "UntagResource",
+    "UpdateArchive",
     "UpdateEventBus",
 ];
 

@@ -1,10 +1,12 @@
 //! The events that Landfall itself puts on a bus: their envelope and their details, member by member as AWS writes
 //! them. Never decides whether an event is due; never parses one.
 
+mod replay;
 mod s3;
 
 use serde::Deserialize;
 
+pub use replay::{replayed, time_of};
 pub use s3::{CreatedReason, DeletedReason, DeletionType, S3Event, S3EventKind, sequencer};
 
 use crate::clock::Timestamp;

@@ -6,7 +6,7 @@ mod overrides;
 mod size;
 
 pub use life::{StopCause, StopCode, TaskStatus, exit_meaning, exit_reason};
-pub use names::{delivery_id, group_of_family, start_token, started_by_rule, task_id};
+pub use names::{delivery_id, group_of_family, repeated_id, start_token, started_by_rule, task_id};
 pub use overrides::{
     ContainerOverride, ContainerSettings, EnvironmentFile, EphemeralStorage,
     InferenceAcceleratorOverride, KeyValuePair, OverrideError, ResourceRequirement, TaskOverride,

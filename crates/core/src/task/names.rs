@@ -10,6 +10,11 @@ pub fn delivery_id(event_id: &str, rule_arn: &str, target_id: &str) -> String {
     derive(&["delivery", event_id, rule_arn, target_id])
 }
 
+/// Id of a delivery that repeats another one; `token` sets it apart from all other repetitions.
+pub fn repeated_id(delivery_id: &str, token: &str) -> String {
+    derive(&["again", delivery_id, token])
+}
+
 /// Client token of the `start`-th start (from 0) that a delivery makes: the first one's is the delivery's id.
 pub fn start_token(delivery_id: &str, start: u32) -> String {
     match start {
@@ -61,6 +66,10 @@ mod tests {
             start_token(&delivery, 1),
             "b1ab6311849f2cdb96e1326a264c3ec5"
         );
+        assert_eq!(
+            repeated_id(&delivery, "1"),
+            "d70db26ad6726f1c3163febb9b84c844"
+        );
     }
 
     #[test]
@@ -76,6 +85,9 @@ mod tests {
             start_token("a", 1),
             start_token("a", 2),
             start_token("a1", 1),
+            repeated_id("a", "1"),
+            repeated_id("a", "2"),
+            repeated_id("a1", ""),
         ];
         for id in &ids {
             assert!(

@@ -13,7 +13,7 @@ use crate::keep::permit::ForRule;
 use crate::keep::roles::sessions;
 use crate::keep::{logs, queues};
 use crate::route::targets::{self, TargetKind};
-use crate::route::{BusKey, StoredEvent, bus, emit};
+use crate::route::{Again, BusKey, StoredEvent, bus, emit};
 use crate::run;
 use crate::trail::own;
 use crate::tx::Tx;
@@ -162,6 +162,11 @@ fn pass_on(
         ingested_at: tx.now(),
         object: delivery.object.clone(),
         hops: delivery.hops + 1,
+        again: delivery.replay.clone().map(|by| Again {
+            token: delivery.id.clone(),
+            by,
+            rules: Vec::new(),
+        }),
     };
     emit(tx, &event).map_err(refusal)?;
     Ok(Vec::new())

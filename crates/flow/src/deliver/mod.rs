@@ -10,7 +10,7 @@ use landfall_core::api::generated::events as api;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::retry::{self, Next, RetryPolicy};
-use landfall_core::task::delivery_id;
+use landfall_core::task::{delivery_id, repeated_id};
 use landfall_store::Direction;
 
 pub(crate) use again::not_started;
@@ -22,21 +22,23 @@ use crate::route::{BusKey, Rule, StoredEvent};
 use crate::trail::own::{self, Keep};
 use crate::tx::{Reader, Tx};
 
-/// Writes the delivery of one event to one target, due at once.
+/// Writes the delivery of one event to one target, due at once; its number.
 pub(crate) fn enqueue(
     tx: &mut Tx<'_>,
     bus: &BusKey,
     rule: &Rule,
     target: &api::Target,
     event: &StoredEvent,
-) -> Result<(), ApiError> {
+) -> Result<u64, ApiError> {
     let rule_arn = bus.rule_arn(&rule.name);
+    let id = delivery_id(
+        &event.id,
+        &rule_arn,
+        target.id.as_deref().unwrap_or_default(),
+    );
+    let again = event.again.as_ref();
     let delivery = Delivery {
-        id: delivery_id(
-            &event.id,
-            &rule_arn,
-            target.id.as_deref().unwrap_or_default(),
-        ),
+        id: again.map_or_else(|| id.clone(), |again| repeated_id(&id, &again.token)),
         event_id: event.id.clone(),
         event_json: event.json.clone(),
         object: event.object.clone(),
@@ -56,11 +58,20 @@ pub(crate) fn enqueue(
         former_tasks: Vec::new(),
         starts: 0,
         finished_at: None,
+        replay: again.map(|again| again.by.clone()),
+        replay_of: None,
+        replayed_as: Vec::new(),
     };
+    add(tx, &delivery)
+}
+
+/// Takes a new delivery in, due at once; its number.
+fn add(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<u64, ApiError> {
     let number = tx.next_sequence();
     let now = tx.now();
     schedule(tx, number, now.0)?;
-    tx.put(&delivery_key(number), &delivery)
+    tx.put(&delivery_key(number), delivery)?;
+    Ok(number)
 }
 
 /// One step of the loop: attempts what is due.

@@ -54,6 +54,15 @@ pub struct Delivery {
     pub starts: u32,
     /// When it was delivered or given up.
     pub finished_at: Option<Timestamp>,
+    /// What makes it a repetition: the ARN of a replay, or `landfall`.
+    #[serde(default)]
+    pub replay: Option<String>,
+    /// Number of the delivery that it repeats, where that is known.
+    #[serde(default)]
+    pub replay_of: Option<u64>,
+    /// Numbers of the deliveries that `landfall replay` has made of it.
+    #[serde(default)]
+    pub replayed_as: Vec<u64>,
 }
 crate::record!(Delivery in Road);
 

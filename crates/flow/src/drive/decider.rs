@@ -130,8 +130,10 @@ const RECOVERY: &[(&str, Step)] = &[
 const STEPS: &[(&str, Step)] = &[
     ("trail", trail::turn),
     ("route", route::turn),
+    ("replay", route::replay::turn),
     ("deliver", deliver::turn),
     ("run", run::turn),
+    ("archive", route::archive::turn),
 ];
 
 /// Takes the steps in order. One that fails is taken back and tried again later; the clients' jobs stand.

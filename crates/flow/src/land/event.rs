@@ -120,6 +120,7 @@ fn stored(event: S3Event, ingested_at: Timestamp) -> StoredEvent {
             version_id: event.version_id,
         }),
         hops: 0,
+        again: None,
     }
 }
 

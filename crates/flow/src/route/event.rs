@@ -19,6 +19,28 @@ pub struct ObjectRef {
     pub version_id: Option<String>,
 }
 
+/// Why an event comes again, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Sets its deliveries apart from those that it had before.
+    pub token: String,
+    /// The ARN of the replay that sends it, or `landfall`.
+    pub by: String,
+    /// ARNs of the only rules that it goes to; empty: to all.
+    pub rules: Vec<String>,
+}
+
+impl Again {
+    /// Sent by `landfall replay`, to every rule.
+    pub(crate) fn by_landfall() -> Self {
+        Self {
+            token: String::new(),
+            by: "landfall".to_owned(),
+            rules: Vec::new(),
+        }
+    }
+}
+
 /// An event as it waits for its bus's rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEvent {
@@ -38,6 +60,9 @@ pub struct StoredEvent {
     pub object: Option<ObjectRef>,
     /// Buses it has already passed, against loops.
     pub hops: u8,
+    /// Why it comes again, if it has been here before.
+    #[serde(default)]
+    pub again: Option<Again>,
 }
 crate::record!(StoredEvent in Road);
 

@@ -14,6 +14,7 @@ use landfall_pattern::{Matcher, Pattern};
 use landfall_store::Direction;
 use serde::Deserialize;
 
+use super::archive;
 use super::bus::{BusKey, DEFAULT_BUS};
 use super::event::{StoredEvent, event_key, event_number};
 use super::rules::{Rule, prefix};
@@ -37,7 +38,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     tx.caches.events_waiting = more;
     let mut routed = tx.caches.routed;
     for (key, event) in events {
-        route(tx, &event)?;
+        meet(tx, &event)?;
         tx.delete::<StoredEvent>(&key);
         routed = event_number(&key).unwrap_or(routed);
     }
@@ -48,7 +49,8 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     })
 }
 
-fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
+/// Lets an event meet the rules of its bus; the numbers of the deliveries that follow from it.
+pub(crate) fn meet(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Vec<u64>, ApiError> {
     let bus = BusKey {
         account: event.account.clone(),
         region: event.region.clone(),
@@ -59,9 +61,10 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         Ok(names) => names,
         Err(e) => {
             tracing::error!(event = %event.id, error = %e, "an event cannot be read and is dropped");
-            return Ok(());
+            return Ok(Vec::new());
         }
     };
+    let mut made = Vec::new();
     let is_quiet = !names.is_empty() && is_quiet(&event.json);
     for name in names {
         let Some(rule) = tx.get::<Rule>(&prefix(&bus).part(&name))? else {
@@ -70,11 +73,20 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         if is_quiet && !rule.takes_reads() {
             continue;
         }
+        if rule.managed_by.is_some() {
+            archive::take(tx, &bus, &rule, event)?;
+            continue;
+        }
+        let only = event.again.iter().flat_map(|again| &again.rules);
+        let mut only = only.peekable();
+        if only.peek().is_some() && !only.any(|arn| *arn == bus.rule_arn(&name)) {
+            continue;
+        }
         for target in &rule.targets {
-            deliver::enqueue(tx, &bus, &rule, target, event)?;
+            made.push(deliver::enqueue(tx, &bus, &rule, target, event)?);
         }
     }
-    Ok(())
+    Ok(made)
 }
 
 /// Whether no path can come twice in an event: Landfall alone named all that is in what S3 tells of an object. In what

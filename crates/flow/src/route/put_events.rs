@@ -111,6 +111,7 @@ fn put_entry(
         ingested_at: tx.now(),
         object: None,
         hops: 0,
+        again: None,
     };
     emit(tx, &event)?;
     Ok(id)

@@ -29,6 +29,9 @@ pub struct Rule {
     pub role_arn: Option<String>,
     /// At most five.
     pub targets: Vec<api::Target>,
+    /// The service that manages it, if one does: an archive's.
+    #[serde(default)]
+    pub managed_by: Option<String>,
 }
 crate::record!(Rule in Control);
 
@@ -65,6 +68,30 @@ pub fn find(db: &impl Reader, bus: &BusKey, name: &str) -> Result<Rule, ApiError
     })
 }
 
+/// The rule, if there is one.
+pub(super) fn get(db: &impl Reader, bus: &BusKey, name: &str) -> Result<Option<Rule>, ApiError> {
+    db.get::<Rule>(&key(bus, name))
+}
+
+/// Removes a rule with all that belongs to it.
+pub(super) fn remove(tx: &mut Tx<'_>, bus: &BusKey, name: &str) {
+    tx.caches.forget_rules(bus);
+    tx.delete::<Rule>(&key(bus, name));
+    tags::clear(tx, &bus.rule_arn(name));
+}
+
+/// Refuses to change a rule that a service manages, unless the caller insists.
+pub(super) fn check_unmanaged(rule: &Rule, force: Option<bool>) -> Result<(), ApiError> {
+    if rule.managed_by.is_none() || force == Some(true) {
+        return Ok(());
+    }
+    let text = format!(
+        "{} is a managed rule. Set 'force' parameter to true to override.",
+        rule.name
+    );
+    Err(ApiError::client("ManagedRuleException", text))
+}
+
 /// Writes a rule; the next event of the bus meets it.
 pub fn store(tx: &mut Tx<'_>, bus: &BusKey, rule: &Rule) -> Result<(), ApiError> {
     tx.caches.forget_rules(bus);
@@ -97,7 +124,9 @@ pub fn put(
     };
     check_pattern(&pattern)?;
     let former = tx.get::<Rule>(&key(&bus, &name))?;
-    if former.is_none() {
+    if let Some(former) = &former {
+        check_unmanaged(former, None)?;
+    } else {
         let rules = tx.list::<Rule>(&prefix(&bus), Direction::Forward).count();
         if rules >= tx.settings().quotas.event_rules_per_bus {
             return Err(limit_exceeded());
@@ -110,6 +139,7 @@ pub fn put(
         description: request.description,
         role_arn: request.role_arn,
         targets: former.map(|r| r.targets).unwrap_or_default(),
+        managed_by: None,
         name,
     };
     store(tx, &bus, &rule)?;
@@ -130,14 +160,13 @@ pub fn delete(
     let Some(rule) = tx.get::<Rule>(&key(&bus, name))? else {
         return Ok(());
     };
+    check_unmanaged(&rule, request.force)?;
     if !rule.targets.is_empty() {
         return Err(ApiError::validation(
             "Rule can't be deleted since it has targets.",
         ));
     }
-    tx.caches.forget_rules(&bus);
-    tx.delete::<Rule>(&key(&bus, name));
-    tags::clear(tx, &bus.rule_arn(name));
+    remove(tx, &bus, name);
     Ok(())
 }
 
@@ -149,6 +178,7 @@ pub fn set_state(
     state: &'static str,
 ) -> Result<(), ApiError> {
     let mut rule = find(tx, bus, name)?;
+    check_unmanaged(&rule, None)?;
     state.clone_into(&mut rule.state);
     store(tx, bus, &rule)
 }
@@ -168,6 +198,7 @@ pub fn describe(
         state: Some(rule.state),
         description: rule.description,
         role_arn: rule.role_arn,
+        managed_by: rule.managed_by,
         event_bus_name: Some(bus.name),
         created_by: Some(bus.account),
         ..Default::default()
@@ -192,6 +223,7 @@ pub fn list(
         state: Some(rule.state),
         description: rule.description,
         role_arn: rule.role_arn,
+        managed_by: rule.managed_by,
         event_bus_name: Some(bus.name.clone()),
         ..Default::default()
     };
@@ -249,7 +281,7 @@ pub fn check_tagged(db: &impl Reader, caller: &Caller, arn: &str) -> Result<(), 
     find(db, &BusKey::of(caller, Some(bus)), rule).map(|_| ())
 }
 
-fn check_pattern(pattern: &str) -> Result<Pattern, ApiError> {
+pub(super) fn check_pattern(pattern: &str) -> Result<Pattern, ApiError> {
     Pattern::parse(pattern)
         .map_err(|e| ApiError::client("InvalidEventPatternException", e.to_string()))
 }

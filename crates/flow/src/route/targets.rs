@@ -62,6 +62,7 @@ pub fn put(
     let bus = BusKey::of(caller, request.event_bus_name.as_deref());
     let name = request.rule.unwrap_or_default();
     let mut rule = rules::find(tx, &bus, &name)?;
+    rules::check_unmanaged(&rule, None)?;
     for target in request.targets.unwrap_or_default() {
         check(&bus, &target)?;
         rule.targets.retain(|t| t.id != target.id);
@@ -85,6 +86,7 @@ pub fn remove(
 ) -> Result<api::RemoveTargetsResponse, ApiError> {
     let bus = BusKey::of(caller, request.event_bus_name.as_deref());
     let mut rule = rules::find(tx, &bus, request.rule.as_deref().unwrap_or_default())?;
+    rules::check_unmanaged(&rule, request.force)?;
     let ids = request.ids.unwrap_or_default();
     rule.targets
         .retain(|t| t.id.as_ref().is_none_or(|id| !ids.contains(id)));

@@ -97,6 +97,7 @@ fn state_change(tx: &Tx<'_>, record: &TaskRecord) -> Result<StoredEvent, ApiErro
         ingested_at: now,
         object: None,
         hops: 0,
+        again: None,
     })
 }
 

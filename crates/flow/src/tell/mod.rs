@@ -36,6 +36,18 @@ pub enum RunState {
     DeadLettered,
 }
 
+impl RunState {
+    /// Whether nothing more will come of it.
+    pub fn is_final(self) -> bool {
+        self.is_good() || matches!(self, Self::Failed | Self::DeadLettered)
+    }
+
+    /// Whether it came to a good end.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Delivered | Self::Succeeded)
+    }
+}
+
 /// One line of the ledger: one match of one rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
@@ -69,6 +81,15 @@ pub struct Run {
     pub exit_codes: Vec<Option<i32>>,
     /// Why it failed, in one sentence.
     pub reason: Option<String>,
+    /// What makes it a repetition: the ARN of a replay, or `landfall`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<String>,
+    /// Number of the run that it repeats, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<u64>,
+    /// Numbers of the runs that `landfall replay` has made of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replayed_as: Vec<u64>,
 }
 
 /// The newest `count` runs behind number `after`, oldest first.
@@ -91,11 +112,32 @@ pub fn runs(db: &impl Reader, after: u64, count: usize) -> Result<Vec<Run>, ApiE
     Ok(all)
 }
 
-fn run(db: &impl Reader, number: u64, delivery: Delivery) -> Result<Run, ApiError> {
+/// The runs with these numbers; those that are not there are left out.
+pub fn some(db: &impl Reader, numbers: &[u64]) -> Result<Vec<Run>, ApiError> {
+    let mut all = Vec::new();
+    for number in numbers {
+        if let Some(delivery) = db.get::<Delivery>(&delivery_key(*number))? {
+            all.push(run(db, *number, delivery)?);
+        }
+    }
+    Ok(all)
+}
+
+/// How the run of a delivery stands.
+pub fn state_of(db: &impl Reader, delivery: &Delivery) -> Result<RunState, ApiError> {
+    Ok(state(delivery, &tasks_of(db, delivery)?))
+}
+
+fn tasks_of(db: &impl Reader, delivery: &Delivery) -> Result<Vec<TaskRecord>, ApiError> {
     let mut tasks = Vec::new();
     for arn in &delivery.tasks {
         tasks.extend(task::by_arn(db, arn)?);
     }
+    Ok(tasks)
+}
+
+fn run(db: &impl Reader, number: u64, delivery: Delivery) -> Result<Run, ApiError> {
+    let tasks = tasks_of(db, &delivery)?;
     let state = state(&delivery, &tasks);
     let ended = match state {
         RunState::Succeeded | RunState::Failed => tasks.iter().filter_map(|t| t.ended_at).max(),
@@ -121,6 +163,9 @@ fn run(db: &impl Reader, number: u64, delivery: Delivery) -> Result<Run, ApiErro
         ended_at: ended.map(Timestamp::iso8601_millis),
         attempts: delivery.attempts,
         tasks: delivery.tasks,
+        replay: delivery.replay,
+        replay_of: delivery.replay_of,
+        replayed_as: delivery.replayed_as,
     })
 }
 

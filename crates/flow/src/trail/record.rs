@@ -153,6 +153,7 @@ fn announce(tx: &mut Tx<'_>, call: &Call, facts: &Facts, json: &str) -> Result<(
         ingested_at: due,
         object: object(call),
         hops: 0,
+        again: None,
     };
     if delay == 0 {
         return route::emit(tx, &event).map(|_| ());

@@ -10,10 +10,10 @@ use landfall_flow::land::list::{
 };
 use landfall_flow::land::object::ObjectAt;
 use landfall_flow::land::{bucket, config, multipart, read};
-use landfall_flow::route::{bus, rules, targets};
+use landfall_flow::route::{archive, bus, replay, rules, targets};
 use landfall_flow::run::{cluster, definition, task};
 use landfall_flow::trail::{history, keys, selectors, tags, trails};
-use landfall_flow::{View, build, keep, tell};
+use landfall_flow::{Key, Reader as _, View, build, keep, tell};
 use landfall_testkit::MemoryState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ pub fn answers(state: &MemoryState, now: Timestamp) -> Value {
     asked.buckets();
     asked.objects();
     asked.buses();
+    asked.archives();
     asked.clusters();
     asked.stacks();
     asked.trails();
@@ -238,6 +239,20 @@ impl<'a> Asked<'a> {
                 json!({"Rule": name}),
             );
         }
+    }
+
+    /// Stores that never had an archive say nothing of them.
+    fn archives(&mut self) {
+        let listed = self.view.all::<archive::Archive>(&Key::new("archive"));
+        if listed.is_ok_and(|all| all.is_empty()) {
+            return;
+        }
+        self.lend("archives", archive::list, json!({}));
+        let kept = json!({"ArchiveName": "kept"});
+        self.lend("archive", archive::describe, kept);
+        self.lend("replays", replay::list, json!({}));
+        let ended = json!({"ReplayName": "ended"});
+        self.lend("replay", replay::describe, ended);
     }
 
     fn clusters(&mut self) {

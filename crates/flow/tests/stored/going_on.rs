@@ -16,7 +16,7 @@ use landfall_flow::land::multipart::{self, Completion, NamedPart};
 use landfall_flow::land::object::{self, ObjectAt};
 use landfall_flow::land::read::{ReadObject, Wanted, get_object};
 use landfall_flow::land::sweep;
-use landfall_flow::route::bus;
+use landfall_flow::route::{StoredEvent, archive, bus, replay};
 use landfall_flow::run::{TaskRecord, definition};
 use landfall_flow::runtime::{ContainerSpec, Runtime as _};
 use landfall_flow::trail::{Departed, PendingRecord, keys};
@@ -44,6 +44,27 @@ pub async fn see_through(state: MemoryState, now: Timestamp) {
     log_files(&house).await;
     messages(&house).await;
     delayed_event(&house).await;
+    archives(&house).await;
+}
+
+/// Replays come to their end, and nothing is left of archives that are gone.
+async fn archives(house: &House) {
+    house
+        .until("replays have ended", |house| {
+            let all: Vec<replay::Replay> = house.flow.view().all(&Key::new("replay")).unwrap();
+            all.iter().all(|it| it.state == "COMPLETED")
+        })
+        .await;
+    house
+        .until("archives hold what they say", |house| {
+            let view = house.flow.view();
+            let held = view.all::<StoredEvent>(&Key::new("archived")).unwrap();
+            let tallies = view.all::<archive::Tally>(&Key::new("archive-tally"));
+            let told: u64 = tallies.unwrap().iter().map(|it| it.events).sum();
+            let departed = view.all::<archive::Departed>(&Key::new("archive-departed"));
+            held.len() as u64 == told && departed.unwrap().is_empty()
+        })
+        .await;
 }
 
 /// The stores of versions that asked no policy have none: whoever comes from there attaches them.

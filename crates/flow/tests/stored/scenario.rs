@@ -15,7 +15,7 @@ use landfall_flow::land::multipart::{self, Completion, NamedPart, NewUpload};
 use landfall_flow::land::object::{self, NewObject};
 use landfall_flow::land::receive::{Claims, receive};
 use landfall_flow::land::{bucket, config};
-use landfall_flow::route::{bus, put_events, rules, targets};
+use landfall_flow::route::{archive, bus, put_events, replay, rules, targets};
 use landfall_flow::run::{TaskRecord, cluster, definition, run_task, task};
 use landfall_flow::runtime::OutputStream;
 use landfall_flow::{Key, Reader as _, Tx, build};
@@ -64,6 +64,7 @@ pub async fn play() -> House {
     build_stacks(&house).await;
     build_interrupted(&house).await;
     trail(&house).await;
+    archive_events(&house).await;
     stand_still(&house).await;
     house
 }
@@ -711,6 +712,41 @@ async fn build_interrupted(house: &House) {
     house.state.heal_reads();
 }
 
+/// Two archives that hold an event, and a replay that has ended.
+async fn archive_events(house: &House) {
+    house.later(STEP_MILLIS);
+    for name in ["kept", "gone"] {
+        let archive = json!({
+            "ArchiveName": name, "EventSourceArn": arn("events", "event-bus/default"), "Description": name,
+            "EventPattern": r#"{"source":["archived"]}"#, "RetentionDays": 36500,
+        });
+        house.give(archive::create, archive).await;
+    }
+    let entry = json!({"Source": "archived", "DetailType": "t", "Detail": "{}"});
+    house
+        .give(put_events::put, json!({"Entries": [entry]}))
+        .await;
+    house.quiet().await;
+    start_replay(house, "ended").await;
+    house
+        .until("the replay has ended", |house| {
+            let all: Vec<replay::Replay> = house.flow.view().all(&Key::new("replay")).unwrap();
+            all.iter().all(|it| it.ended_at.is_some())
+        })
+        .await;
+    house.quiet().await;
+}
+
+async fn start_replay(house: &House, name: &str) {
+    let now = house.clock.now().epoch_seconds();
+    let asked = json!({
+        "ReplayName": name, "EventSourceArn": arn("events", "archive/kept"), "Description": name,
+        "EventStartTime": 0, "EventEndTime": now + 60.0,
+        "Destination": {"Arn": arn("events", "event-bus/default")},
+    });
+    house.give(replay::start, asked).await;
+}
+
 /// A delivery is refused and due again. Then no event can be read, so nothing is routed, delivered or placed: what
 /// comes now waits.
 async fn stand_still(house: &House) {
@@ -727,6 +763,10 @@ async fn stand_still(house: &House) {
     assert_eq!(refused.count(), 1);
     house.state.fail_reads_of(Key::new("event").bytes(), 0);
     send(house, "note").await;
+    start_replay(house, "waits").await;
+    house
+        .lend(archive::delete, json!({"ArchiveName": "gone"}))
+        .await;
     let waits = json!({"cluster": "batch", "taskDefinition": "csv", "clientToken": "waits"});
     let waits = start(house, waits).await;
     let status = house.task(&waits).task.last_status;

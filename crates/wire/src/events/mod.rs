@@ -4,7 +4,7 @@ use landfall_core::api::generated::events as api;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 use landfall_flow::keep::tags;
-use landfall_flow::route::{BusKey, bus, put_events, rules, targets};
+use landfall_flow::route::{BusKey, archive, bus, put_events, replay, rules, targets};
 use landfall_flow::{Flow, Tx};
 
 /// The service.
@@ -12,14 +12,21 @@ pub struct Events(pub Flow);
 
 crate::service! {
     impl Events for api::SERVICE {
+        CancelReplay => cancel_replay,
+        CreateArchive => create_archive,
         CreateEventBus => create_event_bus,
+        DeleteArchive => delete_archive,
         DeleteEventBus => delete_event_bus,
         DeleteRule => delete_rule,
+        DescribeArchive => describe_archive,
         DescribeEventBus => describe_event_bus,
+        DescribeReplay => describe_replay,
         DescribeRule => describe_rule,
         DisableRule => disable_rule,
         EnableRule => enable_rule,
+        ListArchives => list_archives,
         ListEventBuses => list_event_buses,
+        ListReplays => list_replays,
         ListRuleNamesByTarget => list_rule_names_by_target,
         ListRules => list_rules,
         ListTagsForResource => list_tags,
@@ -30,9 +37,11 @@ crate::service! {
         PutTargets => put_targets,
         RemovePermission => remove_permission,
         RemoveTargets => remove_targets,
+        StartReplay => start_replay,
         TagResource => tag_resource,
         TestEventPattern => test_pattern,
         UntagResource => untag_resource,
+        UpdateArchive => update_archive,
         UpdateEventBus => update_event_bus,
     }
 }
@@ -69,6 +78,24 @@ crate::verbs! { Events {
         |tx, caller, r| targets::remove(tx, caller, r);
     read list_targets(api::ListTargetsByRuleRequest) -> api::ListTargetsByRuleResponse =
         |db, caller, r| targets::list(db, caller, r);
+    write create_archive(api::CreateArchiveRequest) -> api::CreateArchiveResponse =
+        |tx, caller, r| archive::create(tx, caller, r);
+    write update_archive(api::UpdateArchiveRequest) -> api::UpdateArchiveResponse =
+        |tx, caller, r| archive::update(tx, caller, r);
+    write delete_archive(api::DeleteArchiveRequest) -> api::DeleteArchiveResponse =
+        |tx, caller, r| archive::delete(tx, caller, &r).map(|()| api::DeleteArchiveResponse {});
+    read describe_archive(api::DescribeArchiveRequest) -> api::DescribeArchiveResponse =
+        |db, caller, r| archive::describe(db, caller, r);
+    read list_archives(api::ListArchivesRequest) -> api::ListArchivesResponse =
+        |db, caller, r| archive::list(db, caller, r);
+    write start_replay(api::StartReplayRequest) -> api::StartReplayResponse =
+        |tx, caller, r| replay::start(tx, caller, r);
+    write cancel_replay(api::CancelReplayRequest) -> api::CancelReplayResponse =
+        |tx, caller, r| replay::cancel(tx, caller, &r);
+    read describe_replay(api::DescribeReplayRequest) -> api::DescribeReplayResponse =
+        |db, caller, r| replay::describe(db, caller, r);
+    read list_replays(api::ListReplaysRequest) -> api::ListReplaysResponse =
+        |db, caller, r| replay::list(db, caller, r);
     write put_events(api::PutEventsRequest) -> api::PutEventsResponse =
         |tx, caller, r| put_events::put(tx, caller, r);
     write tag_resource(api::TagResourceRequest) -> api::TagResourceResponse = |tx, caller, r| {

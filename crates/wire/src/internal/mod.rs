@@ -1,6 +1,7 @@
-//! Landfall's own pages below `/_landfall/`: health, the ledger and images as JSON. Never an AWS API.
+//! Landfall's own pages below `/_landfall/`: health, the ledger, replays and images as JSON. Never an AWS API.
 
 mod images;
+mod replay;
 
 use std::path::PathBuf;
 
@@ -52,6 +53,8 @@ impl Internal {
                 let runs = tell::runs(&self.flow.view(), after, limit)?;
                 Ok(json!({ "runs": runs }))
             }
+            (&Method::GET, "/replay") => replay::told(&self.flow, &query),
+            (&Method::POST, "/replay") => replay::asked(&self.flow, request.into_body()).await,
             (&Method::GET, "/images") => images::list(&self.flow).await,
             (&Method::POST, "/images") => {
                 images::load(&self.flow, &self.scratch, request.into_body()).await
@@ -86,9 +89,13 @@ impl RawHandler for Internal {
     }
 }
 
+fn text<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(n, _)| *n == name).map(|(_, text)| text)
+}
+
 fn number(query: &str, name: &str) -> Result<Option<u64>, ApiError> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let Some((_, text)) = pairs.into_iter().find(|(n, _)| *n == name) else {
+    let Some(text) = text(query, name) else {
         return Ok(None);
     };
     let bad = |_| ApiError::validation(format!("{name} must be a whole number, not {text}."));

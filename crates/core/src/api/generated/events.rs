@@ -17,6 +17,27 @@ pub struct AppSyncParameters {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub struct Archive {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_count: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation_time: Option<EpochSeconds>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct AwsVpcConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnets: Option<Vec<String>>,
@@ -54,6 +75,24 @@ pub struct BatchRetryStrategy {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CancelReplayRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CancelReplayResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CapacityProviderStrategyItem {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +112,36 @@ pub struct Condition {
     pub key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CreateArchiveRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_pattern: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_identifier: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CreateArchiveResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation_time: Option<EpochSeconds>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -118,6 +187,16 @@ pub struct DeadLetterConfig {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub struct DeleteArchiveRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeleteArchiveResponse {}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct DeleteEventBusRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -132,6 +211,42 @@ pub struct DeleteRuleRequest {
     pub event_bus_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DescribeArchiveRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DescribeArchiveResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_pattern: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_identifier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_count: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation_time: Option<EpochSeconds>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -162,6 +277,42 @@ pub struct DescribeEventBusResponse {
     pub creation_time: Option<EpochSeconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_modified_time: Option<EpochSeconds>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DescribeReplayRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DescribeReplayResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplayDestination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_start_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_end_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_last_replayed_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_start_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_end_time: Option<EpochSeconds>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -298,6 +449,30 @@ pub struct KinesisParameters {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub struct ListArchivesRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListArchivesResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archives: Option<Vec<Archive>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct ListEventBusesRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_prefix: Option<String>,
@@ -312,6 +487,30 @@ pub struct ListEventBusesRequest {
 pub struct ListEventBusesResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_buses: Option<Vec<EventBus>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListReplaysRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListReplaysResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replays: Option<Vec<Replay>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
 }
@@ -619,6 +818,38 @@ pub struct RemoveTargetsResultEntry {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub struct Replay {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_start_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_end_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_last_replayed_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_start_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_end_time: Option<EpochSeconds>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ReplayDestination {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter_arns: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct RetryPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum_retry_attempts: Option<i32>,
@@ -686,6 +917,36 @@ pub struct SageMakerPipelineParameters {
 pub struct SqsParameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_group_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StartReplayRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_start_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_end_time: Option<EpochSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplayDestination>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StartReplayResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_start_time: Option<EpochSeconds>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -778,6 +1039,34 @@ pub struct UntagResourceResponse {}
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub struct UpdateArchiveRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_pattern: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_identifier: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpdateArchiveResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creation_time: Option<EpochSeconds>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct UpdateEventBusRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -826,215 +1115,263 @@ errors: ERRORS,
 
 #[rustfmt::skip]
 static OPERATIONS: &[OperationModel] = &[
-OperationModel { name: "CreateEventBus", input: Some(16), output: Some(17), result_wrapper: "" },
-OperationModel { name: "DeleteEventBus", input: Some(22), output: None, result_wrapper: "" },
-OperationModel { name: "DeleteRule", input: Some(23), output: None, result_wrapper: "" },
-OperationModel { name: "DescribeEventBus", input: Some(24), output: Some(25), result_wrapper: "" },
-OperationModel { name: "DescribeRule", input: Some(26), output: Some(27), result_wrapper: "" },
-OperationModel { name: "DisableRule", input: Some(28), output: None, result_wrapper: "" },
-OperationModel { name: "EnableRule", input: Some(30), output: None, result_wrapper: "" },
-OperationModel { name: "ListEventBuses", input: Some(64), output: Some(65), result_wrapper: "" },
-OperationModel { name: "ListRuleNamesByTarget", input: Some(66), output: Some(67), result_wrapper: "" },
-OperationModel { name: "ListRules", input: Some(68), output: Some(69), result_wrapper: "" },
-OperationModel { name: "ListTagsForResource", input: Some(70), output: Some(71), result_wrapper: "" },
-OperationModel { name: "ListTargetsByRule", input: Some(72), output: Some(73), result_wrapper: "" },
-OperationModel { name: "PutEvents", input: Some(98), output: Some(101), result_wrapper: "" },
-OperationModel { name: "PutPermission", input: Some(104), output: None, result_wrapper: "" },
-OperationModel { name: "PutRule", input: Some(105), output: Some(106), result_wrapper: "" },
-OperationModel { name: "PutTargets", input: Some(107), output: Some(108), result_wrapper: "" },
-OperationModel { name: "RemovePermission", input: Some(117), output: None, result_wrapper: "" },
-OperationModel { name: "RemoveTargets", input: Some(118), output: Some(119), result_wrapper: "" },
-OperationModel { name: "TagResource", input: Some(157), output: Some(158), result_wrapper: "" },
-OperationModel { name: "TestEventPattern", input: Some(168), output: Some(169), result_wrapper: "" },
-OperationModel { name: "UntagResource", input: Some(174), output: Some(175), result_wrapper: "" },
-OperationModel { name: "UpdateEventBus", input: Some(176), output: Some(177), result_wrapper: "" },
+OperationModel { name: "CancelReplay", input: Some(16), output: Some(17), result_wrapper: "" },
+OperationModel { name: "CreateArchive", input: Some(25), output: Some(26), result_wrapper: "" },
+OperationModel { name: "CreateEventBus", input: Some(27), output: Some(28), result_wrapper: "" },
+OperationModel { name: "DeleteArchive", input: Some(33), output: Some(34), result_wrapper: "" },
+OperationModel { name: "DeleteEventBus", input: Some(35), output: None, result_wrapper: "" },
+OperationModel { name: "DeleteRule", input: Some(36), output: None, result_wrapper: "" },
+OperationModel { name: "DescribeArchive", input: Some(37), output: Some(38), result_wrapper: "" },
+OperationModel { name: "DescribeEventBus", input: Some(39), output: Some(40), result_wrapper: "" },
+OperationModel { name: "DescribeReplay", input: Some(41), output: Some(42), result_wrapper: "" },
+OperationModel { name: "DescribeRule", input: Some(43), output: Some(44), result_wrapper: "" },
+OperationModel { name: "DisableRule", input: Some(45), output: None, result_wrapper: "" },
+OperationModel { name: "EnableRule", input: Some(47), output: None, result_wrapper: "" },
+OperationModel { name: "ListArchives", input: Some(83), output: Some(84), result_wrapper: "" },
+OperationModel { name: "ListEventBuses", input: Some(85), output: Some(86), result_wrapper: "" },
+OperationModel { name: "ListReplays", input: Some(87), output: Some(88), result_wrapper: "" },
+OperationModel { name: "ListRuleNamesByTarget", input: Some(89), output: Some(90), result_wrapper: "" },
+OperationModel { name: "ListRules", input: Some(91), output: Some(92), result_wrapper: "" },
+OperationModel { name: "ListTagsForResource", input: Some(93), output: Some(94), result_wrapper: "" },
+OperationModel { name: "ListTargetsByRule", input: Some(95), output: Some(96), result_wrapper: "" },
+OperationModel { name: "PutEvents", input: Some(122), output: Some(125), result_wrapper: "" },
+OperationModel { name: "PutPermission", input: Some(128), output: None, result_wrapper: "" },
+OperationModel { name: "PutRule", input: Some(129), output: Some(130), result_wrapper: "" },
+OperationModel { name: "PutTargets", input: Some(131), output: Some(132), result_wrapper: "" },
+OperationModel { name: "RemovePermission", input: Some(141), output: None, result_wrapper: "" },
+OperationModel { name: "RemoveTargets", input: Some(142), output: Some(143), result_wrapper: "" },
+OperationModel { name: "StartReplay", input: Some(183), output: Some(184), result_wrapper: "" },
+OperationModel { name: "TagResource", input: Some(193), output: Some(194), result_wrapper: "" },
+OperationModel { name: "TestEventPattern", input: Some(204), output: Some(205), result_wrapper: "" },
+OperationModel { name: "UntagResource", input: Some(210), output: Some(211), result_wrapper: "" },
+OperationModel { name: "UpdateArchive", input: Some(212), output: Some(213), result_wrapper: "" },
+OperationModel { name: "UpdateEventBus", input: Some(214), output: Some(215), result_wrapper: "" },
 ];
 
 #[rustfmt::skip]
 static SHAPES: &[Shape] = &[
 Shape { name: "Action", kind: Kind::String { min: Some(1), max: Some(64), pattern: "events:[a-zA-Z]+", values: &[] } },
-Shape { name: "AppSyncParameters", kind: Kind::Structure { members: &[Member { name: "GraphQLOperation", query: "GraphQLOperation", xml: "GraphQLOperation", required: false, flattened: false, shape: 45 }] } },
+Shape { name: "AppSyncParameters", kind: Kind::Structure { members: &[Member { name: "GraphQLOperation", query: "GraphQLOperation", xml: "GraphQLOperation", required: false, flattened: false, shape: 63 }] } },
+Shape { name: "Archive", kind: Kind::Structure { members: &[Member { name: "ArchiveName", query: "ArchiveName", xml: "ArchiveName", required: false, flattened: false, shape: 5 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: false, flattened: false, shape: 52 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 7 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 8 }, Member { name: "RetentionDays", query: "RetentionDays", xml: "RetentionDays", required: false, flattened: false, shape: 158 }, Member { name: "SizeBytes", query: "SizeBytes", xml: "SizeBytes", required: false, flattened: false, shape: 98 }, Member { name: "EventCount", query: "EventCount", xml: "EventCount", required: false, flattened: false, shape: 98 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "ArchiveArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "^arn:aws([a-z]|\\-)*:events:([a-z]|\\d|\\-)*:([0-9]{12})?:.+\\/.+$", values: &[] } },
+Shape { name: "ArchiveDescription", kind: Kind::String { min: None, max: Some(512), pattern: ".*", values: &[] } },
+Shape { name: "ArchiveName", kind: Kind::String { min: Some(1), max: Some(48), pattern: "[\\.\\-_A-Za-z0-9]+", values: &[] } },
+Shape { name: "ArchiveResponseList", kind: Kind::List { item: 2, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "ArchiveState", kind: Kind::String { min: None, max: None, pattern: "", values: &["ENABLED", "DISABLED", "CREATING", "UPDATING", "CREATE_FAILED", "UPDATE_FAILED"] } },
+Shape { name: "ArchiveStateReason", kind: Kind::String { min: None, max: Some(512), pattern: ".*", values: &[] } },
 Shape { name: "Arn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "", values: &[] } },
 Shape { name: "AssignPublicIp", kind: Kind::String { min: None, max: None, pattern: "", values: &["ENABLED", "DISABLED"] } },
-Shape { name: "AwsVpcConfiguration", kind: Kind::Structure { members: &[Member { name: "Subnets", query: "Subnets", xml: "Subnets", required: true, flattened: false, shape: 152 }, Member { name: "SecurityGroups", query: "SecurityGroups", xml: "SecurityGroups", required: false, flattened: false, shape: 152 }, Member { name: "AssignPublicIp", query: "AssignPublicIp", xml: "AssignPublicIp", required: false, flattened: false, shape: 3 }] } },
-Shape { name: "BatchArrayProperties", kind: Kind::Structure { members: &[Member { name: "Size", query: "Size", xml: "Size", required: false, flattened: false, shape: 53 }] } },
-Shape { name: "BatchParameters", kind: Kind::Structure { members: &[Member { name: "JobDefinition", query: "JobDefinition", xml: "JobDefinition", required: true, flattened: false, shape: 151 }, Member { name: "JobName", query: "JobName", xml: "JobName", required: true, flattened: false, shape: 151 }, Member { name: "ArrayProperties", query: "ArrayProperties", xml: "ArrayProperties", required: false, flattened: false, shape: 5 }, Member { name: "RetryStrategy", query: "RetryStrategy", xml: "RetryStrategy", required: false, flattened: false, shape: 7 }] } },
-Shape { name: "BatchRetryStrategy", kind: Kind::Structure { members: &[Member { name: "Attempts", query: "Attempts", xml: "Attempts", required: false, flattened: false, shape: 53 }] } },
+Shape { name: "AwsVpcConfiguration", kind: Kind::Structure { members: &[Member { name: "Subnets", query: "Subnets", xml: "Subnets", required: true, flattened: false, shape: 188 }, Member { name: "SecurityGroups", query: "SecurityGroups", xml: "SecurityGroups", required: false, flattened: false, shape: 188 }, Member { name: "AssignPublicIp", query: "AssignPublicIp", xml: "AssignPublicIp", required: false, flattened: false, shape: 10 }] } },
+Shape { name: "BatchArrayProperties", kind: Kind::Structure { members: &[Member { name: "Size", query: "Size", xml: "Size", required: false, flattened: false, shape: 72 }] } },
+Shape { name: "BatchParameters", kind: Kind::Structure { members: &[Member { name: "JobDefinition", query: "JobDefinition", xml: "JobDefinition", required: true, flattened: false, shape: 187 }, Member { name: "JobName", query: "JobName", xml: "JobName", required: true, flattened: false, shape: 187 }, Member { name: "ArrayProperties", query: "ArrayProperties", xml: "ArrayProperties", required: false, flattened: false, shape: 12 }, Member { name: "RetryStrategy", query: "RetryStrategy", xml: "RetryStrategy", required: false, flattened: false, shape: 14 }] } },
+Shape { name: "BatchRetryStrategy", kind: Kind::Structure { members: &[Member { name: "Attempts", query: "Attempts", xml: "Attempts", required: false, flattened: false, shape: 72 }] } },
 Shape { name: "Boolean", kind: Kind::Boolean },
+Shape { name: "CancelReplayRequest", kind: Kind::Structure { members: &[Member { name: "ReplayName", query: "ReplayName", xml: "ReplayName", required: true, flattened: false, shape: 152 }] } },
+Shape { name: "CancelReplayResponse", kind: Kind::Structure { members: &[Member { name: "ReplayArn", query: "ReplayArn", xml: "ReplayArn", required: false, flattened: false, shape: 147 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 153 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 154 }] } },
 Shape { name: "CapacityProvider", kind: Kind::String { min: Some(1), max: Some(255), pattern: "", values: &[] } },
-Shape { name: "CapacityProviderStrategy", kind: Kind::List { item: 11, item_name: "member", flattened: false, min: None, max: Some(6) } },
-Shape { name: "CapacityProviderStrategyItem", kind: Kind::Structure { members: &[Member { name: "capacityProvider", query: "capacityProvider", xml: "capacityProvider", required: true, flattened: false, shape: 9 }, Member { name: "weight", query: "weight", xml: "weight", required: false, flattened: false, shape: 13 }, Member { name: "base", query: "base", xml: "base", required: false, flattened: false, shape: 12 }] } },
+Shape { name: "CapacityProviderStrategy", kind: Kind::List { item: 20, item_name: "member", flattened: false, min: None, max: Some(6) } },
+Shape { name: "CapacityProviderStrategyItem", kind: Kind::Structure { members: &[Member { name: "capacityProvider", query: "capacityProvider", xml: "capacityProvider", required: true, flattened: false, shape: 18 }, Member { name: "weight", query: "weight", xml: "weight", required: false, flattened: false, shape: 22 }, Member { name: "base", query: "base", xml: "base", required: false, flattened: false, shape: 21 }] } },
 Shape { name: "CapacityProviderStrategyItemBase", kind: Kind::Integer { min: Some(0), max: Some(100000) } },
 Shape { name: "CapacityProviderStrategyItemWeight", kind: Kind::Integer { min: Some(0), max: Some(1000) } },
 Shape { name: "ConcurrentModificationException", kind: Kind::Structure { members: &[] } },
-Shape { name: "Condition", kind: Kind::Structure { members: &[Member { name: "Type", query: "Type", xml: "Type", required: true, flattened: false, shape: 151 }, Member { name: "Key", query: "Key", xml: "Key", required: true, flattened: false, shape: 151 }, Member { name: "Value", query: "Value", xml: "Value", required: true, flattened: false, shape: 151 }] } },
-Shape { name: "CreateEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 37 }, Member { name: "EventSourceName", query: "EventSourceName", xml: "EventSourceName", required: false, flattened: false, shape: 43 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 35 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 58 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 21 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 74 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 156 }] } },
-Shape { name: "CreateEventBusResponse", kind: Kind::Structure { members: &[Member { name: "EventBusArn", query: "EventBusArn", xml: "EventBusArn", required: false, flattened: false, shape: 151 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 35 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 58 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 21 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 74 }] } },
+Shape { name: "Condition", kind: Kind::Structure { members: &[Member { name: "Type", query: "Type", xml: "Type", required: true, flattened: false, shape: 187 }, Member { name: "Key", query: "Key", xml: "Key", required: true, flattened: false, shape: 187 }, Member { name: "Value", query: "Value", xml: "Value", required: true, flattened: false, shape: 187 }] } },
+Shape { name: "CreateArchiveRequest", kind: Kind::Structure { members: &[Member { name: "ArchiveName", query: "ArchiveName", xml: "ArchiveName", required: true, flattened: false, shape: 5 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: true, flattened: false, shape: 52 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 4 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 58 }, Member { name: "RetentionDays", query: "RetentionDays", xml: "RetentionDays", required: false, flattened: false, shape: 158 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }] } },
+Shape { name: "CreateArchiveResponse", kind: Kind::Structure { members: &[Member { name: "ArchiveArn", query: "ArchiveArn", xml: "ArchiveArn", required: false, flattened: false, shape: 3 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 7 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 8 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "CreateEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 55 }, Member { name: "EventSourceName", query: "EventSourceName", xml: "EventSourceName", required: false, flattened: false, shape: 61 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 53 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 32 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 97 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 192 }] } },
+Shape { name: "CreateEventBusResponse", kind: Kind::Structure { members: &[Member { name: "EventBusArn", query: "EventBusArn", xml: "EventBusArn", required: false, flattened: false, shape: 187 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 53 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 32 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 97 }] } },
 Shape { name: "CreatedBy", kind: Kind::String { min: Some(1), max: Some(128), pattern: "", values: &[] } },
 Shape { name: "Database", kind: Kind::String { min: Some(1), max: Some(64), pattern: "", values: &[] } },
 Shape { name: "DbUser", kind: Kind::String { min: Some(1), max: Some(128), pattern: "", values: &[] } },
-Shape { name: "DeadLetterConfig", kind: Kind::Structure { members: &[Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 123 }] } },
-Shape { name: "DeleteEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 37 }] } },
-Shape { name: "DeleteRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }, Member { name: "Force", query: "Force", xml: "Force", required: false, flattened: false, shape: 8 }] } },
-Shape { name: "DescribeEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 38 }] } },
-Shape { name: "DescribeEventBusResponse", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 151 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 151 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 35 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 58 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 21 }, Member { name: "Policy", query: "Policy", xml: "Policy", required: false, flattened: false, shape: 151 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 74 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 170 }, Member { name: "LastModifiedTime", query: "LastModifiedTime", xml: "LastModifiedTime", required: false, flattened: false, shape: 170 }] } },
-Shape { name: "DescribeRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }] } },
-Shape { name: "DescribeRuleResponse", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 130 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 128 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 40 }, Member { name: "ScheduleExpression", query: "ScheduleExpression", xml: "ScheduleExpression", required: false, flattened: false, shape: 145 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 133 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 129 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 126 }, Member { name: "ManagedBy", query: "ManagedBy", xml: "ManagedBy", required: false, flattened: false, shape: 75 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 37 }, Member { name: "CreatedBy", query: "CreatedBy", xml: "CreatedBy", required: false, flattened: false, shape: 18 }] } },
-Shape { name: "DisableRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }] } },
-Shape { name: "EcsParameters", kind: Kind::Structure { members: &[Member { name: "TaskDefinitionArn", query: "TaskDefinitionArn", xml: "TaskDefinitionArn", required: true, flattened: false, shape: 2 }, Member { name: "TaskCount", query: "TaskCount", xml: "TaskCount", required: false, flattened: false, shape: 63 }, Member { name: "LaunchType", query: "LaunchType", xml: "LaunchType", required: false, flattened: false, shape: 59 }, Member { name: "NetworkConfiguration", query: "NetworkConfiguration", xml: "NetworkConfiguration", required: false, flattened: false, shape: 80 }, Member { name: "PlatformVersion", query: "PlatformVersion", xml: "PlatformVersion", required: false, flattened: false, shape: 151 }, Member { name: "Group", query: "Group", xml: "Group", required: false, flattened: false, shape: 151 }, Member { name: "CapacityProviderStrategy", query: "CapacityProviderStrategy", xml: "CapacityProviderStrategy", required: false, flattened: false, shape: 10 }, Member { name: "EnableECSManagedTags", query: "EnableECSManagedTags", xml: "EnableECSManagedTags", required: false, flattened: false, shape: 8 }, Member { name: "EnableExecuteCommand", query: "EnableExecuteCommand", xml: "EnableExecuteCommand", required: false, flattened: false, shape: 8 }, Member { name: "PlacementConstraints", query: "PlacementConstraints", xml: "PlacementConstraints", required: false, flattened: false, shape: 90 }, Member { name: "PlacementStrategy", query: "PlacementStrategy", xml: "PlacementStrategy", required: false, flattened: false, shape: 91 }, Member { name: "PropagateTags", query: "PropagateTags", xml: "PropagateTags", required: false, flattened: false, shape: 97 }, Member { name: "ReferenceId", query: "ReferenceId", xml: "ReferenceId", required: false, flattened: false, shape: 116 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 156 }] } },
-Shape { name: "EnableRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }] } },
+Shape { name: "DeadLetterConfig", kind: Kind::Structure { members: &[Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 156 }] } },
+Shape { name: "DeleteArchiveRequest", kind: Kind::Structure { members: &[Member { name: "ArchiveName", query: "ArchiveName", xml: "ArchiveName", required: true, flattened: false, shape: 5 }] } },
+Shape { name: "DeleteArchiveResponse", kind: Kind::Structure { members: &[] } },
+Shape { name: "DeleteEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 55 }] } },
+Shape { name: "DeleteRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }, Member { name: "Force", query: "Force", xml: "Force", required: false, flattened: false, shape: 15 }] } },
+Shape { name: "DescribeArchiveRequest", kind: Kind::Structure { members: &[Member { name: "ArchiveName", query: "ArchiveName", xml: "ArchiveName", required: true, flattened: false, shape: 5 }] } },
+Shape { name: "DescribeArchiveResponse", kind: Kind::Structure { members: &[Member { name: "ArchiveArn", query: "ArchiveArn", xml: "ArchiveArn", required: false, flattened: false, shape: 3 }, Member { name: "ArchiveName", query: "ArchiveName", xml: "ArchiveName", required: false, flattened: false, shape: 5 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: false, flattened: false, shape: 52 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 4 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 58 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 7 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 8 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }, Member { name: "RetentionDays", query: "RetentionDays", xml: "RetentionDays", required: false, flattened: false, shape: 158 }, Member { name: "SizeBytes", query: "SizeBytes", xml: "SizeBytes", required: false, flattened: false, shape: 98 }, Member { name: "EventCount", query: "EventCount", xml: "EventCount", required: false, flattened: false, shape: 98 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "DescribeEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 56 }] } },
+Shape { name: "DescribeEventBusResponse", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 187 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 187 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 53 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 32 }, Member { name: "Policy", query: "Policy", xml: "Policy", required: false, flattened: false, shape: 187 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 97 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 206 }, Member { name: "LastModifiedTime", query: "LastModifiedTime", xml: "LastModifiedTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "DescribeReplayRequest", kind: Kind::Structure { members: &[Member { name: "ReplayName", query: "ReplayName", xml: "ReplayName", required: true, flattened: false, shape: 152 }] } },
+Shape { name: "DescribeReplayResponse", kind: Kind::Structure { members: &[Member { name: "ReplayName", query: "ReplayName", xml: "ReplayName", required: false, flattened: false, shape: 152 }, Member { name: "ReplayArn", query: "ReplayArn", xml: "ReplayArn", required: false, flattened: false, shape: 147 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 148 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 153 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 154 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: false, flattened: false, shape: 3 }, Member { name: "Destination", query: "Destination", xml: "Destination", required: false, flattened: false, shape: 149 }, Member { name: "EventStartTime", query: "EventStartTime", xml: "EventStartTime", required: false, flattened: false, shape: 206 }, Member { name: "EventEndTime", query: "EventEndTime", xml: "EventEndTime", required: false, flattened: false, shape: 206 }, Member { name: "EventLastReplayedTime", query: "EventLastReplayedTime", xml: "EventLastReplayedTime", required: false, flattened: false, shape: 206 }, Member { name: "ReplayStartTime", query: "ReplayStartTime", xml: "ReplayStartTime", required: false, flattened: false, shape: 206 }, Member { name: "ReplayEndTime", query: "ReplayEndTime", xml: "ReplayEndTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "DescribeRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }] } },
+Shape { name: "DescribeRuleResponse", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 164 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 162 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 58 }, Member { name: "ScheduleExpression", query: "ScheduleExpression", xml: "ScheduleExpression", required: false, flattened: false, shape: 179 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 167 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 163 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 160 }, Member { name: "ManagedBy", query: "ManagedBy", xml: "ManagedBy", required: false, flattened: false, shape: 99 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 55 }, Member { name: "CreatedBy", query: "CreatedBy", xml: "CreatedBy", required: false, flattened: false, shape: 29 }] } },
+Shape { name: "DisableRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }] } },
+Shape { name: "EcsParameters", kind: Kind::Structure { members: &[Member { name: "TaskDefinitionArn", query: "TaskDefinitionArn", xml: "TaskDefinitionArn", required: true, flattened: false, shape: 9 }, Member { name: "TaskCount", query: "TaskCount", xml: "TaskCount", required: false, flattened: false, shape: 82 }, Member { name: "LaunchType", query: "LaunchType", xml: "LaunchType", required: false, flattened: false, shape: 78 }, Member { name: "NetworkConfiguration", query: "NetworkConfiguration", xml: "NetworkConfiguration", required: false, flattened: false, shape: 104 }, Member { name: "PlatformVersion", query: "PlatformVersion", xml: "PlatformVersion", required: false, flattened: false, shape: 187 }, Member { name: "Group", query: "Group", xml: "Group", required: false, flattened: false, shape: 187 }, Member { name: "CapacityProviderStrategy", query: "CapacityProviderStrategy", xml: "CapacityProviderStrategy", required: false, flattened: false, shape: 19 }, Member { name: "EnableECSManagedTags", query: "EnableECSManagedTags", xml: "EnableECSManagedTags", required: false, flattened: false, shape: 15 }, Member { name: "EnableExecuteCommand", query: "EnableExecuteCommand", xml: "EnableExecuteCommand", required: false, flattened: false, shape: 15 }, Member { name: "PlacementConstraints", query: "PlacementConstraints", xml: "PlacementConstraints", required: false, flattened: false, shape: 114 }, Member { name: "PlacementStrategy", query: "PlacementStrategy", xml: "PlacementStrategy", required: false, flattened: false, shape: 115 }, Member { name: "PropagateTags", query: "PropagateTags", xml: "PropagateTags", required: false, flattened: false, shape: 121 }, Member { name: "ReferenceId", query: "ReferenceId", xml: "ReferenceId", required: false, flattened: false, shape: 140 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 192 }] } },
+Shape { name: "EnableRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }] } },
 Shape { name: "EndpointId", kind: Kind::String { min: Some(1), max: Some(50), pattern: "^[A-Za-z0-9\\-]+[\\.][A-Za-z0-9\\-]+$", values: &[] } },
 Shape { name: "ErrorCode", kind: Kind::String { min: None, max: None, pattern: "", values: &[] } },
 Shape { name: "ErrorMessage", kind: Kind::String { min: None, max: None, pattern: "", values: &[] } },
-Shape { name: "EventBus", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 151 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 151 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 35 }, Member { name: "Policy", query: "Policy", xml: "Policy", required: false, flattened: false, shape: 151 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 170 }, Member { name: "LastModifiedTime", query: "LastModifiedTime", xml: "LastModifiedTime", required: false, flattened: false, shape: 170 }] } },
+Shape { name: "EventBus", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 187 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 187 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 53 }, Member { name: "Policy", query: "Policy", xml: "Policy", required: false, flattened: false, shape: 187 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 206 }, Member { name: "LastModifiedTime", query: "LastModifiedTime", xml: "LastModifiedTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "EventBusArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "^arn:aws([a-z]|\\-)*:events:([a-z]|\\d|\\-)*:([0-9]{12})?:.+\\/.+$", values: &[] } },
 Shape { name: "EventBusDescription", kind: Kind::String { min: None, max: Some(512), pattern: "", values: &[] } },
-Shape { name: "EventBusList", kind: Kind::List { item: 34, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "EventBusList", kind: Kind::List { item: 51, item_name: "member", flattened: false, min: None, max: None } },
 Shape { name: "EventBusName", kind: Kind::String { min: Some(1), max: Some(256), pattern: "[/\\.\\-_A-Za-z0-9]+", values: &[] } },
 Shape { name: "EventBusNameOrArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "(arn:aws[\\w-]*:events:[a-z]+-[a-z]+-[\\w-]+:[0-9]{12}:event-bus\\/)?[/\\.\\-_A-Za-z0-9]+", values: &[] } },
 Shape { name: "EventId", kind: Kind::String { min: None, max: Some(64), pattern: "", values: &[] } },
 Shape { name: "EventPattern", kind: Kind::String { min: None, max: Some(4096), pattern: "", values: &[] } },
 Shape { name: "EventResource", kind: Kind::String { min: None, max: Some(2048), pattern: "", values: &[] } },
-Shape { name: "EventResourceList", kind: Kind::List { item: 41, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "EventResourceList", kind: Kind::List { item: 59, item_name: "member", flattened: false, min: None, max: None } },
 Shape { name: "EventSourceName", kind: Kind::String { min: Some(1), max: Some(256), pattern: "aws\\.partner(/[\\.\\-_A-Za-z0-9]+){2,}", values: &[] } },
 Shape { name: "EventTime", kind: Kind::Timestamp },
 Shape { name: "GraphQLOperation", kind: Kind::String { min: Some(1), max: Some(1048576), pattern: "", values: &[] } },
 Shape { name: "HeaderKey", kind: Kind::String { min: None, max: Some(512), pattern: "^[!#$%&'*+-.^_`|~0-9a-zA-Z]+$", values: &[] } },
-Shape { name: "HeaderParametersMap", kind: Kind::Map { key: 46, value: 48, key_name: "key", value_name: "value", flattened: false, min: None, max: None } },
+Shape { name: "HeaderParametersMap", kind: Kind::Map { key: 64, value: 66, key_name: "key", value_name: "value", flattened: false, min: None, max: None } },
 Shape { name: "HeaderValue", kind: Kind::String { min: None, max: Some(512), pattern: "^[ \\t]*[\\x20-\\x7E]+([ \\t]+[\\x20-\\x7E]+)*[ \\t]*$", values: &[] } },
-Shape { name: "HttpParameters", kind: Kind::Structure { members: &[Member { name: "PathParameterValues", query: "PathParameterValues", xml: "PathParameterValues", required: false, flattened: false, shape: 86 }, Member { name: "HeaderParameters", query: "HeaderParameters", xml: "HeaderParameters", required: false, flattened: false, shape: 47 }, Member { name: "QueryStringParameters", query: "QueryStringParameters", xml: "QueryStringParameters", required: false, flattened: false, shape: 112 }] } },
+Shape { name: "HttpParameters", kind: Kind::Structure { members: &[Member { name: "PathParameterValues", query: "PathParameterValues", xml: "PathParameterValues", required: false, flattened: false, shape: 110 }, Member { name: "HeaderParameters", query: "HeaderParameters", xml: "HeaderParameters", required: false, flattened: false, shape: 65 }, Member { name: "QueryStringParameters", query: "QueryStringParameters", xml: "QueryStringParameters", required: false, flattened: false, shape: 136 }] } },
+Shape { name: "IllegalStatusException", kind: Kind::Structure { members: &[] } },
 Shape { name: "IncludeDetail", kind: Kind::String { min: None, max: None, pattern: "", values: &["NONE", "FULL"] } },
-Shape { name: "InputTransformer", kind: Kind::Structure { members: &[Member { name: "InputPathsMap", query: "InputPathsMap", xml: "InputPathsMap", required: false, flattened: false, shape: 173 }, Member { name: "InputTemplate", query: "InputTemplate", xml: "InputTemplate", required: true, flattened: false, shape: 172 }] } },
+Shape { name: "InputTransformer", kind: Kind::Structure { members: &[Member { name: "InputPathsMap", query: "InputPathsMap", xml: "InputPathsMap", required: false, flattened: false, shape: 209 }, Member { name: "InputTemplate", query: "InputTemplate", xml: "InputTemplate", required: true, flattened: false, shape: 208 }] } },
 Shape { name: "InputTransformerPathKey", kind: Kind::String { min: Some(1), max: Some(256), pattern: "[A-Za-z0-9\\_\\-]+", values: &[] } },
 Shape { name: "Integer", kind: Kind::Integer { min: None, max: None } },
 Shape { name: "InternalException", kind: Kind::Structure { members: &[] } },
 Shape { name: "InvalidEventPatternException", kind: Kind::Structure { members: &[] } },
 Shape { name: "InvalidStateException", kind: Kind::Structure { members: &[] } },
-Shape { name: "KinesisParameters", kind: Kind::Structure { members: &[Member { name: "PartitionKeyPath", query: "PartitionKeyPath", xml: "PartitionKeyPath", required: true, flattened: false, shape: 167 }] } },
+Shape { name: "KinesisParameters", kind: Kind::Structure { members: &[Member { name: "PartitionKeyPath", query: "PartitionKeyPath", xml: "PartitionKeyPath", required: true, flattened: false, shape: 203 }] } },
 Shape { name: "KmsKeyIdentifier", kind: Kind::String { min: None, max: Some(2048), pattern: "^[a-zA-Z0-9_\\-/:]*$", values: &[] } },
 Shape { name: "LaunchType", kind: Kind::String { min: None, max: None, pattern: "", values: &["EC2", "FARGATE", "EXTERNAL"] } },
 Shape { name: "Level", kind: Kind::String { min: None, max: None, pattern: "", values: &["OFF", "ERROR", "INFO", "TRACE"] } },
 Shape { name: "LimitExceededException", kind: Kind::Structure { members: &[] } },
 Shape { name: "LimitMax100", kind: Kind::Integer { min: Some(1), max: Some(100) } },
 Shape { name: "LimitMin1", kind: Kind::Integer { min: Some(1), max: None } },
-Shape { name: "ListEventBusesRequest", kind: Kind::Structure { members: &[Member { name: "NamePrefix", query: "NamePrefix", xml: "NamePrefix", required: false, flattened: false, shape: 37 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 62 }] } },
-Shape { name: "ListEventBusesResponse", kind: Kind::Structure { members: &[Member { name: "EventBuses", query: "EventBuses", xml: "EventBuses", required: false, flattened: false, shape: 36 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }] } },
-Shape { name: "ListRuleNamesByTargetRequest", kind: Kind::Structure { members: &[Member { name: "TargetArn", query: "TargetArn", xml: "TargetArn", required: true, flattened: false, shape: 161 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 62 }] } },
-Shape { name: "ListRuleNamesByTargetResponse", kind: Kind::Structure { members: &[Member { name: "RuleNames", query: "RuleNames", xml: "RuleNames", required: false, flattened: false, shape: 131 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }] } },
-Shape { name: "ListRulesRequest", kind: Kind::Structure { members: &[Member { name: "NamePrefix", query: "NamePrefix", xml: "NamePrefix", required: false, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 62 }] } },
-Shape { name: "ListRulesResponse", kind: Kind::Structure { members: &[Member { name: "Rules", query: "Rules", xml: "Rules", required: false, flattened: false, shape: 132 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }] } },
-Shape { name: "ListTagsForResourceRequest", kind: Kind::Structure { members: &[Member { name: "ResourceARN", query: "ResourceARN", xml: "ResourceARN", required: true, flattened: false, shape: 2 }] } },
-Shape { name: "ListTagsForResourceResponse", kind: Kind::Structure { members: &[Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 156 }] } },
-Shape { name: "ListTargetsByRuleRequest", kind: Kind::Structure { members: &[Member { name: "Rule", query: "Rule", xml: "Rule", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 62 }] } },
-Shape { name: "ListTargetsByRuleResponse", kind: Kind::Structure { members: &[Member { name: "Targets", query: "Targets", xml: "Targets", required: false, flattened: false, shape: 166 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 81 }] } },
-Shape { name: "LogConfig", kind: Kind::Structure { members: &[Member { name: "IncludeDetail", query: "IncludeDetail", xml: "IncludeDetail", required: false, flattened: false, shape: 50 }, Member { name: "Level", query: "Level", xml: "Level", required: false, flattened: false, shape: 60 }] } },
+Shape { name: "ListArchivesRequest", kind: Kind::Structure { members: &[Member { name: "NamePrefix", query: "NamePrefix", xml: "NamePrefix", required: false, flattened: false, shape: 5 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: false, flattened: false, shape: 52 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 7 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 81 }] } },
+Shape { name: "ListArchivesResponse", kind: Kind::Structure { members: &[Member { name: "Archives", query: "Archives", xml: "Archives", required: false, flattened: false, shape: 6 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }] } },
+Shape { name: "ListEventBusesRequest", kind: Kind::Structure { members: &[Member { name: "NamePrefix", query: "NamePrefix", xml: "NamePrefix", required: false, flattened: false, shape: 55 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 81 }] } },
+Shape { name: "ListEventBusesResponse", kind: Kind::Structure { members: &[Member { name: "EventBuses", query: "EventBuses", xml: "EventBuses", required: false, flattened: false, shape: 54 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }] } },
+Shape { name: "ListReplaysRequest", kind: Kind::Structure { members: &[Member { name: "NamePrefix", query: "NamePrefix", xml: "NamePrefix", required: false, flattened: false, shape: 152 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 153 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: false, flattened: false, shape: 3 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 81 }] } },
+Shape { name: "ListReplaysResponse", kind: Kind::Structure { members: &[Member { name: "Replays", query: "Replays", xml: "Replays", required: false, flattened: false, shape: 151 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }] } },
+Shape { name: "ListRuleNamesByTargetRequest", kind: Kind::Structure { members: &[Member { name: "TargetArn", query: "TargetArn", xml: "TargetArn", required: true, flattened: false, shape: 197 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 81 }] } },
+Shape { name: "ListRuleNamesByTargetResponse", kind: Kind::Structure { members: &[Member { name: "RuleNames", query: "RuleNames", xml: "RuleNames", required: false, flattened: false, shape: 165 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }] } },
+Shape { name: "ListRulesRequest", kind: Kind::Structure { members: &[Member { name: "NamePrefix", query: "NamePrefix", xml: "NamePrefix", required: false, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 81 }] } },
+Shape { name: "ListRulesResponse", kind: Kind::Structure { members: &[Member { name: "Rules", query: "Rules", xml: "Rules", required: false, flattened: false, shape: 166 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }] } },
+Shape { name: "ListTagsForResourceRequest", kind: Kind::Structure { members: &[Member { name: "ResourceARN", query: "ResourceARN", xml: "ResourceARN", required: true, flattened: false, shape: 9 }] } },
+Shape { name: "ListTagsForResourceResponse", kind: Kind::Structure { members: &[Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 192 }] } },
+Shape { name: "ListTargetsByRuleRequest", kind: Kind::Structure { members: &[Member { name: "Rule", query: "Rule", xml: "Rule", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }, Member { name: "Limit", query: "Limit", xml: "Limit", required: false, flattened: false, shape: 81 }] } },
+Shape { name: "ListTargetsByRuleResponse", kind: Kind::Structure { members: &[Member { name: "Targets", query: "Targets", xml: "Targets", required: false, flattened: false, shape: 202 }, Member { name: "NextToken", query: "NextToken", xml: "NextToken", required: false, flattened: false, shape: 105 }] } },
+Shape { name: "LogConfig", kind: Kind::Structure { members: &[Member { name: "IncludeDetail", query: "IncludeDetail", xml: "IncludeDetail", required: false, flattened: false, shape: 69 }, Member { name: "Level", query: "Level", xml: "Level", required: false, flattened: false, shape: 79 }] } },
+Shape { name: "Long", kind: Kind::Long { min: None, max: None } },
 Shape { name: "ManagedBy", kind: Kind::String { min: Some(1), max: Some(128), pattern: "", values: &[] } },
 Shape { name: "ManagedRuleException", kind: Kind::Structure { members: &[] } },
 Shape { name: "MaximumEventAgeInSeconds", kind: Kind::Integer { min: Some(60), max: Some(86400) } },
 Shape { name: "MaximumRetryAttempts", kind: Kind::Integer { min: Some(0), max: Some(185) } },
 Shape { name: "MessageGroupId", kind: Kind::String { min: None, max: Some(100), pattern: "", values: &[] } },
-Shape { name: "NetworkConfiguration", kind: Kind::Structure { members: &[Member { name: "awsvpcConfiguration", query: "awsvpcConfiguration", xml: "awsvpcConfiguration", required: false, flattened: false, shape: 4 }] } },
+Shape { name: "NetworkConfiguration", kind: Kind::Structure { members: &[Member { name: "awsvpcConfiguration", query: "awsvpcConfiguration", xml: "awsvpcConfiguration", required: false, flattened: false, shape: 11 }] } },
 Shape { name: "NextToken", kind: Kind::String { min: Some(1), max: Some(2048), pattern: "", values: &[] } },
 Shape { name: "NonPartnerEventBusName", kind: Kind::String { min: Some(1), max: Some(256), pattern: "[\\.\\-_A-Za-z0-9]+", values: &[] } },
 Shape { name: "NonPartnerEventBusNameOrArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "(arn:aws[\\w-]*:events:[a-z]+-[a-z]+-[\\w-]+:[0-9]{12}:event-bus\\/)?[\\.\\-_A-Za-z0-9]+", values: &[] } },
 Shape { name: "OperationDisabledException", kind: Kind::Structure { members: &[] } },
 Shape { name: "PathParameter", kind: Kind::String { min: None, max: None, pattern: "^(?!\\s*$).+", values: &[] } },
-Shape { name: "PathParameterList", kind: Kind::List { item: 85, item_name: "member", flattened: false, min: None, max: None } },
-Shape { name: "PlacementConstraint", kind: Kind::Structure { members: &[Member { name: "type", query: "type", xml: "type", required: false, flattened: false, shape: 89 }, Member { name: "expression", query: "expression", xml: "expression", required: false, flattened: false, shape: 88 }] } },
+Shape { name: "PathParameterList", kind: Kind::List { item: 109, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "PlacementConstraint", kind: Kind::Structure { members: &[Member { name: "type", query: "type", xml: "type", required: false, flattened: false, shape: 113 }, Member { name: "expression", query: "expression", xml: "expression", required: false, flattened: false, shape: 112 }] } },
 Shape { name: "PlacementConstraintExpression", kind: Kind::String { min: None, max: Some(2000), pattern: "", values: &[] } },
 Shape { name: "PlacementConstraintType", kind: Kind::String { min: None, max: None, pattern: "", values: &["distinctInstance", "memberOf"] } },
-Shape { name: "PlacementConstraints", kind: Kind::List { item: 87, item_name: "member", flattened: false, min: None, max: Some(10) } },
-Shape { name: "PlacementStrategies", kind: Kind::List { item: 92, item_name: "member", flattened: false, min: None, max: Some(5) } },
-Shape { name: "PlacementStrategy", kind: Kind::Structure { members: &[Member { name: "type", query: "type", xml: "type", required: false, flattened: false, shape: 94 }, Member { name: "field", query: "field", xml: "field", required: false, flattened: false, shape: 93 }] } },
+Shape { name: "PlacementConstraints", kind: Kind::List { item: 111, item_name: "member", flattened: false, min: None, max: Some(10) } },
+Shape { name: "PlacementStrategies", kind: Kind::List { item: 116, item_name: "member", flattened: false, min: None, max: Some(5) } },
+Shape { name: "PlacementStrategy", kind: Kind::Structure { members: &[Member { name: "type", query: "type", xml: "type", required: false, flattened: false, shape: 118 }, Member { name: "field", query: "field", xml: "field", required: false, flattened: false, shape: 117 }] } },
 Shape { name: "PlacementStrategyField", kind: Kind::String { min: None, max: Some(255), pattern: "", values: &[] } },
 Shape { name: "PlacementStrategyType", kind: Kind::String { min: None, max: None, pattern: "", values: &["random", "spread", "binpack"] } },
 Shape { name: "PolicyLengthExceededException", kind: Kind::Structure { members: &[] } },
 Shape { name: "Principal", kind: Kind::String { min: Some(1), max: Some(12), pattern: "(\\d{12}|\\*)", values: &[] } },
 Shape { name: "PropagateTags", kind: Kind::String { min: None, max: None, pattern: "", values: &["TASK_DEFINITION"] } },
-Shape { name: "PutEventsRequest", kind: Kind::Structure { members: &[Member { name: "Entries", query: "Entries", xml: "Entries", required: true, flattened: false, shape: 100 }, Member { name: "EndpointId", query: "EndpointId", xml: "EndpointId", required: false, flattened: false, shape: 31 }] } },
-Shape { name: "PutEventsRequestEntry", kind: Kind::Structure { members: &[Member { name: "Time", query: "Time", xml: "Time", required: false, flattened: false, shape: 44 }, Member { name: "Source", query: "Source", xml: "Source", required: false, flattened: false, shape: 151 }, Member { name: "Resources", query: "Resources", xml: "Resources", required: false, flattened: false, shape: 42 }, Member { name: "DetailType", query: "DetailType", xml: "DetailType", required: false, flattened: false, shape: 151 }, Member { name: "Detail", query: "Detail", xml: "Detail", required: false, flattened: false, shape: 151 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 83 }, Member { name: "TraceHeader", query: "TraceHeader", xml: "TraceHeader", required: false, flattened: false, shape: 171 }] } },
-Shape { name: "PutEventsRequestEntryList", kind: Kind::List { item: 99, item_name: "member", flattened: false, min: Some(1), max: Some(10) } },
-Shape { name: "PutEventsResponse", kind: Kind::Structure { members: &[Member { name: "FailedEntryCount", query: "FailedEntryCount", xml: "FailedEntryCount", required: false, flattened: false, shape: 53 }, Member { name: "Entries", query: "Entries", xml: "Entries", required: false, flattened: false, shape: 103 }] } },
-Shape { name: "PutEventsResultEntry", kind: Kind::Structure { members: &[Member { name: "EventId", query: "EventId", xml: "EventId", required: false, flattened: false, shape: 39 }, Member { name: "ErrorCode", query: "ErrorCode", xml: "ErrorCode", required: false, flattened: false, shape: 32 }, Member { name: "ErrorMessage", query: "ErrorMessage", xml: "ErrorMessage", required: false, flattened: false, shape: 33 }] } },
-Shape { name: "PutEventsResultEntryList", kind: Kind::List { item: 102, item_name: "member", flattened: false, min: None, max: None } },
-Shape { name: "PutPermissionRequest", kind: Kind::Structure { members: &[Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 82 }, Member { name: "Action", query: "Action", xml: "Action", required: false, flattened: false, shape: 0 }, Member { name: "Principal", query: "Principal", xml: "Principal", required: false, flattened: false, shape: 96 }, Member { name: "StatementId", query: "StatementId", xml: "StatementId", required: false, flattened: false, shape: 149 }, Member { name: "Condition", query: "Condition", xml: "Condition", required: false, flattened: false, shape: 15 }, Member { name: "Policy", query: "Policy", xml: "Policy", required: false, flattened: false, shape: 151 }] } },
-Shape { name: "PutRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 130 }, Member { name: "ScheduleExpression", query: "ScheduleExpression", xml: "ScheduleExpression", required: false, flattened: false, shape: 145 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 40 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 133 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 129 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 126 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 156 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }] } },
-Shape { name: "PutRuleResponse", kind: Kind::Structure { members: &[Member { name: "RuleArn", query: "RuleArn", xml: "RuleArn", required: false, flattened: false, shape: 128 }] } },
-Shape { name: "PutTargetsRequest", kind: Kind::Structure { members: &[Member { name: "Rule", query: "Rule", xml: "Rule", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }, Member { name: "Targets", query: "Targets", xml: "Targets", required: true, flattened: false, shape: 166 }] } },
-Shape { name: "PutTargetsResponse", kind: Kind::Structure { members: &[Member { name: "FailedEntryCount", query: "FailedEntryCount", xml: "FailedEntryCount", required: false, flattened: false, shape: 53 }, Member { name: "FailedEntries", query: "FailedEntries", xml: "FailedEntries", required: false, flattened: false, shape: 110 }] } },
-Shape { name: "PutTargetsResultEntry", kind: Kind::Structure { members: &[Member { name: "TargetId", query: "TargetId", xml: "TargetId", required: false, flattened: false, shape: 162 }, Member { name: "ErrorCode", query: "ErrorCode", xml: "ErrorCode", required: false, flattened: false, shape: 32 }, Member { name: "ErrorMessage", query: "ErrorMessage", xml: "ErrorMessage", required: false, flattened: false, shape: 33 }] } },
-Shape { name: "PutTargetsResultEntryList", kind: Kind::List { item: 109, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "PutEventsRequest", kind: Kind::Structure { members: &[Member { name: "Entries", query: "Entries", xml: "Entries", required: true, flattened: false, shape: 124 }, Member { name: "EndpointId", query: "EndpointId", xml: "EndpointId", required: false, flattened: false, shape: 48 }] } },
+Shape { name: "PutEventsRequestEntry", kind: Kind::Structure { members: &[Member { name: "Time", query: "Time", xml: "Time", required: false, flattened: false, shape: 62 }, Member { name: "Source", query: "Source", xml: "Source", required: false, flattened: false, shape: 187 }, Member { name: "Resources", query: "Resources", xml: "Resources", required: false, flattened: false, shape: 60 }, Member { name: "DetailType", query: "DetailType", xml: "DetailType", required: false, flattened: false, shape: 187 }, Member { name: "Detail", query: "Detail", xml: "Detail", required: false, flattened: false, shape: 187 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 107 }, Member { name: "TraceHeader", query: "TraceHeader", xml: "TraceHeader", required: false, flattened: false, shape: 207 }] } },
+Shape { name: "PutEventsRequestEntryList", kind: Kind::List { item: 123, item_name: "member", flattened: false, min: Some(1), max: Some(10) } },
+Shape { name: "PutEventsResponse", kind: Kind::Structure { members: &[Member { name: "FailedEntryCount", query: "FailedEntryCount", xml: "FailedEntryCount", required: false, flattened: false, shape: 72 }, Member { name: "Entries", query: "Entries", xml: "Entries", required: false, flattened: false, shape: 127 }] } },
+Shape { name: "PutEventsResultEntry", kind: Kind::Structure { members: &[Member { name: "EventId", query: "EventId", xml: "EventId", required: false, flattened: false, shape: 57 }, Member { name: "ErrorCode", query: "ErrorCode", xml: "ErrorCode", required: false, flattened: false, shape: 49 }, Member { name: "ErrorMessage", query: "ErrorMessage", xml: "ErrorMessage", required: false, flattened: false, shape: 50 }] } },
+Shape { name: "PutEventsResultEntryList", kind: Kind::List { item: 126, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "PutPermissionRequest", kind: Kind::Structure { members: &[Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 106 }, Member { name: "Action", query: "Action", xml: "Action", required: false, flattened: false, shape: 0 }, Member { name: "Principal", query: "Principal", xml: "Principal", required: false, flattened: false, shape: 120 }, Member { name: "StatementId", query: "StatementId", xml: "StatementId", required: false, flattened: false, shape: 185 }, Member { name: "Condition", query: "Condition", xml: "Condition", required: false, flattened: false, shape: 24 }, Member { name: "Policy", query: "Policy", xml: "Policy", required: false, flattened: false, shape: 187 }] } },
+Shape { name: "PutRuleRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 164 }, Member { name: "ScheduleExpression", query: "ScheduleExpression", xml: "ScheduleExpression", required: false, flattened: false, shape: 179 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 58 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 167 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 163 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 160 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: false, flattened: false, shape: 192 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }] } },
+Shape { name: "PutRuleResponse", kind: Kind::Structure { members: &[Member { name: "RuleArn", query: "RuleArn", xml: "RuleArn", required: false, flattened: false, shape: 162 }] } },
+Shape { name: "PutTargetsRequest", kind: Kind::Structure { members: &[Member { name: "Rule", query: "Rule", xml: "Rule", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }, Member { name: "Targets", query: "Targets", xml: "Targets", required: true, flattened: false, shape: 202 }] } },
+Shape { name: "PutTargetsResponse", kind: Kind::Structure { members: &[Member { name: "FailedEntryCount", query: "FailedEntryCount", xml: "FailedEntryCount", required: false, flattened: false, shape: 72 }, Member { name: "FailedEntries", query: "FailedEntries", xml: "FailedEntries", required: false, flattened: false, shape: 134 }] } },
+Shape { name: "PutTargetsResultEntry", kind: Kind::Structure { members: &[Member { name: "TargetId", query: "TargetId", xml: "TargetId", required: false, flattened: false, shape: 198 }, Member { name: "ErrorCode", query: "ErrorCode", xml: "ErrorCode", required: false, flattened: false, shape: 49 }, Member { name: "ErrorMessage", query: "ErrorMessage", xml: "ErrorMessage", required: false, flattened: false, shape: 50 }] } },
+Shape { name: "PutTargetsResultEntryList", kind: Kind::List { item: 133, item_name: "member", flattened: false, min: None, max: None } },
 Shape { name: "QueryStringKey", kind: Kind::String { min: None, max: Some(512), pattern: "[^\\x00-\\x1F\\x7F]+", values: &[] } },
-Shape { name: "QueryStringParametersMap", kind: Kind::Map { key: 111, value: 113, key_name: "key", value_name: "value", flattened: false, min: None, max: None } },
+Shape { name: "QueryStringParametersMap", kind: Kind::Map { key: 135, value: 137, key_name: "key", value_name: "value", flattened: false, min: None, max: None } },
 Shape { name: "QueryStringValue", kind: Kind::String { min: None, max: Some(512), pattern: "[^\\x00-\\x09\\x0B\\x0C\\x0E-\\x1F\\x7F]+", values: &[] } },
-Shape { name: "RedshiftDataParameters", kind: Kind::Structure { members: &[Member { name: "SecretManagerArn", query: "SecretManagerArn", xml: "SecretManagerArn", required: false, flattened: false, shape: 115 }, Member { name: "Database", query: "Database", xml: "Database", required: true, flattened: false, shape: 19 }, Member { name: "DbUser", query: "DbUser", xml: "DbUser", required: false, flattened: false, shape: 20 }, Member { name: "Sql", query: "Sql", xml: "Sql", required: false, flattened: false, shape: 146 }, Member { name: "StatementName", query: "StatementName", xml: "StatementName", required: false, flattened: false, shape: 150 }, Member { name: "WithEvent", query: "WithEvent", xml: "WithEvent", required: false, flattened: false, shape: 8 }, Member { name: "Sqls", query: "Sqls", xml: "Sqls", required: false, flattened: false, shape: 147 }] } },
+Shape { name: "RedshiftDataParameters", kind: Kind::Structure { members: &[Member { name: "SecretManagerArn", query: "SecretManagerArn", xml: "SecretManagerArn", required: false, flattened: false, shape: 139 }, Member { name: "Database", query: "Database", xml: "Database", required: true, flattened: false, shape: 30 }, Member { name: "DbUser", query: "DbUser", xml: "DbUser", required: false, flattened: false, shape: 31 }, Member { name: "Sql", query: "Sql", xml: "Sql", required: false, flattened: false, shape: 180 }, Member { name: "StatementName", query: "StatementName", xml: "StatementName", required: false, flattened: false, shape: 186 }, Member { name: "WithEvent", query: "WithEvent", xml: "WithEvent", required: false, flattened: false, shape: 15 }, Member { name: "Sqls", query: "Sqls", xml: "Sqls", required: false, flattened: false, shape: 181 }] } },
 Shape { name: "RedshiftSecretManagerArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "(^arn:aws([a-z]|\\-)*:secretsmanager:[a-z0-9-.]+:.*)|(\\$(\\.[\\w_-]+(\\[(\\d+|\\*)\\])*)*)", values: &[] } },
 Shape { name: "ReferenceId", kind: Kind::String { min: None, max: Some(1024), pattern: "", values: &[] } },
-Shape { name: "RemovePermissionRequest", kind: Kind::Structure { members: &[Member { name: "StatementId", query: "StatementId", xml: "StatementId", required: false, flattened: false, shape: 149 }, Member { name: "RemoveAllPermissions", query: "RemoveAllPermissions", xml: "RemoveAllPermissions", required: false, flattened: false, shape: 8 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 82 }] } },
-Shape { name: "RemoveTargetsRequest", kind: Kind::Structure { members: &[Member { name: "Rule", query: "Rule", xml: "Rule", required: true, flattened: false, shape: 130 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 38 }, Member { name: "Ids", query: "Ids", xml: "Ids", required: true, flattened: false, shape: 163 }, Member { name: "Force", query: "Force", xml: "Force", required: false, flattened: false, shape: 8 }] } },
-Shape { name: "RemoveTargetsResponse", kind: Kind::Structure { members: &[Member { name: "FailedEntryCount", query: "FailedEntryCount", xml: "FailedEntryCount", required: false, flattened: false, shape: 53 }, Member { name: "FailedEntries", query: "FailedEntries", xml: "FailedEntries", required: false, flattened: false, shape: 121 }] } },
-Shape { name: "RemoveTargetsResultEntry", kind: Kind::Structure { members: &[Member { name: "TargetId", query: "TargetId", xml: "TargetId", required: false, flattened: false, shape: 162 }, Member { name: "ErrorCode", query: "ErrorCode", xml: "ErrorCode", required: false, flattened: false, shape: 32 }, Member { name: "ErrorMessage", query: "ErrorMessage", xml: "ErrorMessage", required: false, flattened: false, shape: 33 }] } },
-Shape { name: "RemoveTargetsResultEntryList", kind: Kind::List { item: 120, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "RemovePermissionRequest", kind: Kind::Structure { members: &[Member { name: "StatementId", query: "StatementId", xml: "StatementId", required: false, flattened: false, shape: 185 }, Member { name: "RemoveAllPermissions", query: "RemoveAllPermissions", xml: "RemoveAllPermissions", required: false, flattened: false, shape: 15 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 106 }] } },
+Shape { name: "RemoveTargetsRequest", kind: Kind::Structure { members: &[Member { name: "Rule", query: "Rule", xml: "Rule", required: true, flattened: false, shape: 164 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 56 }, Member { name: "Ids", query: "Ids", xml: "Ids", required: true, flattened: false, shape: 199 }, Member { name: "Force", query: "Force", xml: "Force", required: false, flattened: false, shape: 15 }] } },
+Shape { name: "RemoveTargetsResponse", kind: Kind::Structure { members: &[Member { name: "FailedEntryCount", query: "FailedEntryCount", xml: "FailedEntryCount", required: false, flattened: false, shape: 72 }, Member { name: "FailedEntries", query: "FailedEntries", xml: "FailedEntries", required: false, flattened: false, shape: 145 }] } },
+Shape { name: "RemoveTargetsResultEntry", kind: Kind::Structure { members: &[Member { name: "TargetId", query: "TargetId", xml: "TargetId", required: false, flattened: false, shape: 198 }, Member { name: "ErrorCode", query: "ErrorCode", xml: "ErrorCode", required: false, flattened: false, shape: 49 }, Member { name: "ErrorMessage", query: "ErrorMessage", xml: "ErrorMessage", required: false, flattened: false, shape: 50 }] } },
+Shape { name: "RemoveTargetsResultEntryList", kind: Kind::List { item: 144, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "Replay", kind: Kind::Structure { members: &[Member { name: "ReplayName", query: "ReplayName", xml: "ReplayName", required: false, flattened: false, shape: 152 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: false, flattened: false, shape: 3 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 153 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 154 }, Member { name: "EventStartTime", query: "EventStartTime", xml: "EventStartTime", required: false, flattened: false, shape: 206 }, Member { name: "EventEndTime", query: "EventEndTime", xml: "EventEndTime", required: false, flattened: false, shape: 206 }, Member { name: "EventLastReplayedTime", query: "EventLastReplayedTime", xml: "EventLastReplayedTime", required: false, flattened: false, shape: 206 }, Member { name: "ReplayStartTime", query: "ReplayStartTime", xml: "ReplayStartTime", required: false, flattened: false, shape: 206 }, Member { name: "ReplayEndTime", query: "ReplayEndTime", xml: "ReplayEndTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "ReplayArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "^arn:aws([a-z]|\\-)*:events:([a-z]|\\d|\\-)*:([0-9]{12})?:.+\\/[\\.\\-_A-Za-z0-9]+$", values: &[] } },
+Shape { name: "ReplayDescription", kind: Kind::String { min: None, max: Some(512), pattern: ".*", values: &[] } },
+Shape { name: "ReplayDestination", kind: Kind::Structure { members: &[Member { name: "Arn", query: "Arn", xml: "Arn", required: true, flattened: false, shape: 9 }, Member { name: "FilterArns", query: "FilterArns", xml: "FilterArns", required: false, flattened: false, shape: 150 }] } },
+Shape { name: "ReplayDestinationFilters", kind: Kind::List { item: 9, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "ReplayList", kind: Kind::List { item: 146, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "ReplayName", kind: Kind::String { min: Some(1), max: Some(64), pattern: "[\\.\\-_A-Za-z0-9]+", values: &[] } },
+Shape { name: "ReplayState", kind: Kind::String { min: None, max: None, pattern: "", values: &["STARTING", "RUNNING", "CANCELLING", "COMPLETED", "CANCELLED", "FAILED"] } },
+Shape { name: "ReplayStateReason", kind: Kind::String { min: None, max: Some(512), pattern: ".*", values: &[] } },
 Shape { name: "ResourceAlreadyExistsException", kind: Kind::Structure { members: &[] } },
 Shape { name: "ResourceArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "", values: &[] } },
 Shape { name: "ResourceNotFoundException", kind: Kind::Structure { members: &[] } },
-Shape { name: "RetryPolicy", kind: Kind::Structure { members: &[Member { name: "MaximumRetryAttempts", query: "MaximumRetryAttempts", xml: "MaximumRetryAttempts", required: false, flattened: false, shape: 78 }, Member { name: "MaximumEventAgeInSeconds", query: "MaximumEventAgeInSeconds", xml: "MaximumEventAgeInSeconds", required: false, flattened: false, shape: 77 }] } },
+Shape { name: "RetentionDays", kind: Kind::Integer { min: Some(0), max: None } },
+Shape { name: "RetryPolicy", kind: Kind::Structure { members: &[Member { name: "MaximumRetryAttempts", query: "MaximumRetryAttempts", xml: "MaximumRetryAttempts", required: false, flattened: false, shape: 102 }, Member { name: "MaximumEventAgeInSeconds", query: "MaximumEventAgeInSeconds", xml: "MaximumEventAgeInSeconds", required: false, flattened: false, shape: 101 }] } },
 Shape { name: "RoleArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "", values: &[] } },
-Shape { name: "Rule", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 130 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 128 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 40 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 133 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 129 }, Member { name: "ScheduleExpression", query: "ScheduleExpression", xml: "ScheduleExpression", required: false, flattened: false, shape: 145 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 126 }, Member { name: "ManagedBy", query: "ManagedBy", xml: "ManagedBy", required: false, flattened: false, shape: 75 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 37 }] } },
+Shape { name: "Rule", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 164 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 162 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 58 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 167 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 163 }, Member { name: "ScheduleExpression", query: "ScheduleExpression", xml: "ScheduleExpression", required: false, flattened: false, shape: 179 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 160 }, Member { name: "ManagedBy", query: "ManagedBy", xml: "ManagedBy", required: false, flattened: false, shape: 99 }, Member { name: "EventBusName", query: "EventBusName", xml: "EventBusName", required: false, flattened: false, shape: 55 }] } },
 Shape { name: "RuleArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "", values: &[] } },
 Shape { name: "RuleDescription", kind: Kind::String { min: None, max: Some(512), pattern: "", values: &[] } },
 Shape { name: "RuleName", kind: Kind::String { min: Some(1), max: Some(64), pattern: "[\\.\\-_A-Za-z0-9]+", values: &[] } },
-Shape { name: "RuleNameList", kind: Kind::List { item: 130, item_name: "member", flattened: false, min: None, max: None } },
-Shape { name: "RuleResponseList", kind: Kind::List { item: 127, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "RuleNameList", kind: Kind::List { item: 164, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "RuleResponseList", kind: Kind::List { item: 161, item_name: "member", flattened: false, min: None, max: None } },
 Shape { name: "RuleState", kind: Kind::String { min: None, max: None, pattern: "", values: &["ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"] } },
-Shape { name: "RunCommandParameters", kind: Kind::Structure { members: &[Member { name: "RunCommandTargets", query: "RunCommandTargets", xml: "RunCommandTargets", required: true, flattened: false, shape: 139 }] } },
-Shape { name: "RunCommandTarget", kind: Kind::Structure { members: &[Member { name: "Key", query: "Key", xml: "Key", required: true, flattened: false, shape: 136 }, Member { name: "Values", query: "Values", xml: "Values", required: true, flattened: false, shape: 138 }] } },
+Shape { name: "RunCommandParameters", kind: Kind::Structure { members: &[Member { name: "RunCommandTargets", query: "RunCommandTargets", xml: "RunCommandTargets", required: true, flattened: false, shape: 173 }] } },
+Shape { name: "RunCommandTarget", kind: Kind::Structure { members: &[Member { name: "Key", query: "Key", xml: "Key", required: true, flattened: false, shape: 170 }, Member { name: "Values", query: "Values", xml: "Values", required: true, flattened: false, shape: 172 }] } },
 Shape { name: "RunCommandTargetKey", kind: Kind::String { min: Some(1), max: Some(128), pattern: "^[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*$", values: &[] } },
 Shape { name: "RunCommandTargetValue", kind: Kind::String { min: Some(1), max: Some(256), pattern: "", values: &[] } },
-Shape { name: "RunCommandTargetValues", kind: Kind::List { item: 137, item_name: "member", flattened: false, min: Some(1), max: Some(50) } },
-Shape { name: "RunCommandTargets", kind: Kind::List { item: 135, item_name: "member", flattened: false, min: Some(1), max: Some(5) } },
-Shape { name: "SageMakerPipelineParameter", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 142 }, Member { name: "Value", query: "Value", xml: "Value", required: true, flattened: false, shape: 143 }] } },
-Shape { name: "SageMakerPipelineParameterList", kind: Kind::List { item: 140, item_name: "member", flattened: false, min: Some(0), max: Some(200) } },
+Shape { name: "RunCommandTargetValues", kind: Kind::List { item: 171, item_name: "member", flattened: false, min: Some(1), max: Some(50) } },
+Shape { name: "RunCommandTargets", kind: Kind::List { item: 169, item_name: "member", flattened: false, min: Some(1), max: Some(5) } },
+Shape { name: "SageMakerPipelineParameter", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: true, flattened: false, shape: 176 }, Member { name: "Value", query: "Value", xml: "Value", required: true, flattened: false, shape: 177 }] } },
+Shape { name: "SageMakerPipelineParameterList", kind: Kind::List { item: 174, item_name: "member", flattened: false, min: Some(0), max: Some(200) } },
 Shape { name: "SageMakerPipelineParameterName", kind: Kind::String { min: Some(1), max: Some(256), pattern: "^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", values: &[] } },
 Shape { name: "SageMakerPipelineParameterValue", kind: Kind::String { min: None, max: Some(1024), pattern: "", values: &[] } },
-Shape { name: "SageMakerPipelineParameters", kind: Kind::Structure { members: &[Member { name: "PipelineParameterList", query: "PipelineParameterList", xml: "PipelineParameterList", required: false, flattened: false, shape: 141 }] } },
+Shape { name: "SageMakerPipelineParameters", kind: Kind::Structure { members: &[Member { name: "PipelineParameterList", query: "PipelineParameterList", xml: "PipelineParameterList", required: false, flattened: false, shape: 175 }] } },
 Shape { name: "ScheduleExpression", kind: Kind::String { min: None, max: Some(256), pattern: "", values: &[] } },
 Shape { name: "Sql", kind: Kind::String { min: Some(1), max: Some(100000), pattern: "", values: &[] } },
-Shape { name: "Sqls", kind: Kind::List { item: 146, item_name: "member", flattened: false, min: Some(0), max: Some(40) } },
-Shape { name: "SqsParameters", kind: Kind::Structure { members: &[Member { name: "MessageGroupId", query: "MessageGroupId", xml: "MessageGroupId", required: false, flattened: false, shape: 79 }] } },
+Shape { name: "Sqls", kind: Kind::List { item: 180, item_name: "member", flattened: false, min: Some(0), max: Some(40) } },
+Shape { name: "SqsParameters", kind: Kind::Structure { members: &[Member { name: "MessageGroupId", query: "MessageGroupId", xml: "MessageGroupId", required: false, flattened: false, shape: 103 }] } },
+Shape { name: "StartReplayRequest", kind: Kind::Structure { members: &[Member { name: "ReplayName", query: "ReplayName", xml: "ReplayName", required: true, flattened: false, shape: 152 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 148 }, Member { name: "EventSourceArn", query: "EventSourceArn", xml: "EventSourceArn", required: true, flattened: false, shape: 3 }, Member { name: "EventStartTime", query: "EventStartTime", xml: "EventStartTime", required: true, flattened: false, shape: 206 }, Member { name: "EventEndTime", query: "EventEndTime", xml: "EventEndTime", required: true, flattened: false, shape: 206 }, Member { name: "Destination", query: "Destination", xml: "Destination", required: true, flattened: false, shape: 149 }] } },
+Shape { name: "StartReplayResponse", kind: Kind::Structure { members: &[Member { name: "ReplayArn", query: "ReplayArn", xml: "ReplayArn", required: false, flattened: false, shape: 147 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 153 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 154 }, Member { name: "ReplayStartTime", query: "ReplayStartTime", xml: "ReplayStartTime", required: false, flattened: false, shape: 206 }] } },
 Shape { name: "StatementId", kind: Kind::String { min: Some(1), max: Some(64), pattern: "[a-zA-Z0-9-_]+", values: &[] } },
 Shape { name: "StatementName", kind: Kind::String { min: Some(1), max: Some(500), pattern: "", values: &[] } },
 Shape { name: "String", kind: Kind::String { min: None, max: None, pattern: "", values: &[] } },
-Shape { name: "StringList", kind: Kind::List { item: 151, item_name: "member", flattened: false, min: None, max: None } },
-Shape { name: "Tag", kind: Kind::Structure { members: &[Member { name: "Key", query: "Key", xml: "Key", required: true, flattened: false, shape: 154 }, Member { name: "Value", query: "Value", xml: "Value", required: true, flattened: false, shape: 159 }] } },
+Shape { name: "StringList", kind: Kind::List { item: 187, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "Tag", kind: Kind::Structure { members: &[Member { name: "Key", query: "Key", xml: "Key", required: true, flattened: false, shape: 190 }, Member { name: "Value", query: "Value", xml: "Value", required: true, flattened: false, shape: 195 }] } },
 Shape { name: "TagKey", kind: Kind::String { min: Some(1), max: Some(128), pattern: "", values: &[] } },
-Shape { name: "TagKeyList", kind: Kind::List { item: 154, item_name: "member", flattened: false, min: None, max: None } },
-Shape { name: "TagList", kind: Kind::List { item: 153, item_name: "member", flattened: false, min: None, max: None } },
-Shape { name: "TagResourceRequest", kind: Kind::Structure { members: &[Member { name: "ResourceARN", query: "ResourceARN", xml: "ResourceARN", required: true, flattened: false, shape: 2 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: true, flattened: false, shape: 156 }] } },
+Shape { name: "TagKeyList", kind: Kind::List { item: 190, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "TagList", kind: Kind::List { item: 189, item_name: "member", flattened: false, min: None, max: None } },
+Shape { name: "TagResourceRequest", kind: Kind::Structure { members: &[Member { name: "ResourceARN", query: "ResourceARN", xml: "ResourceARN", required: true, flattened: false, shape: 9 }, Member { name: "Tags", query: "Tags", xml: "Tags", required: true, flattened: false, shape: 192 }] } },
 Shape { name: "TagResourceResponse", kind: Kind::Structure { members: &[] } },
 Shape { name: "TagValue", kind: Kind::String { min: Some(0), max: Some(256), pattern: "", values: &[] } },
-Shape { name: "Target", kind: Kind::Structure { members: &[Member { name: "Id", query: "Id", xml: "Id", required: true, flattened: false, shape: 162 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: true, flattened: false, shape: 161 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 126 }, Member { name: "Input", query: "Input", xml: "Input", required: false, flattened: false, shape: 164 }, Member { name: "InputPath", query: "InputPath", xml: "InputPath", required: false, flattened: false, shape: 165 }, Member { name: "InputTransformer", query: "InputTransformer", xml: "InputTransformer", required: false, flattened: false, shape: 51 }, Member { name: "KinesisParameters", query: "KinesisParameters", xml: "KinesisParameters", required: false, flattened: false, shape: 57 }, Member { name: "RunCommandParameters", query: "RunCommandParameters", xml: "RunCommandParameters", required: false, flattened: false, shape: 134 }, Member { name: "EcsParameters", query: "EcsParameters", xml: "EcsParameters", required: false, flattened: false, shape: 29 }, Member { name: "BatchParameters", query: "BatchParameters", xml: "BatchParameters", required: false, flattened: false, shape: 6 }, Member { name: "SqsParameters", query: "SqsParameters", xml: "SqsParameters", required: false, flattened: false, shape: 148 }, Member { name: "HttpParameters", query: "HttpParameters", xml: "HttpParameters", required: false, flattened: false, shape: 49 }, Member { name: "RedshiftDataParameters", query: "RedshiftDataParameters", xml: "RedshiftDataParameters", required: false, flattened: false, shape: 114 }, Member { name: "SageMakerPipelineParameters", query: "SageMakerPipelineParameters", xml: "SageMakerPipelineParameters", required: false, flattened: false, shape: 144 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 21 }, Member { name: "RetryPolicy", query: "RetryPolicy", xml: "RetryPolicy", required: false, flattened: false, shape: 125 }, Member { name: "AppSyncParameters", query: "AppSyncParameters", xml: "AppSyncParameters", required: false, flattened: false, shape: 1 }] } },
+Shape { name: "Target", kind: Kind::Structure { members: &[Member { name: "Id", query: "Id", xml: "Id", required: true, flattened: false, shape: 198 }, Member { name: "Arn", query: "Arn", xml: "Arn", required: true, flattened: false, shape: 197 }, Member { name: "RoleArn", query: "RoleArn", xml: "RoleArn", required: false, flattened: false, shape: 160 }, Member { name: "Input", query: "Input", xml: "Input", required: false, flattened: false, shape: 200 }, Member { name: "InputPath", query: "InputPath", xml: "InputPath", required: false, flattened: false, shape: 201 }, Member { name: "InputTransformer", query: "InputTransformer", xml: "InputTransformer", required: false, flattened: false, shape: 70 }, Member { name: "KinesisParameters", query: "KinesisParameters", xml: "KinesisParameters", required: false, flattened: false, shape: 76 }, Member { name: "RunCommandParameters", query: "RunCommandParameters", xml: "RunCommandParameters", required: false, flattened: false, shape: 168 }, Member { name: "EcsParameters", query: "EcsParameters", xml: "EcsParameters", required: false, flattened: false, shape: 46 }, Member { name: "BatchParameters", query: "BatchParameters", xml: "BatchParameters", required: false, flattened: false, shape: 13 }, Member { name: "SqsParameters", query: "SqsParameters", xml: "SqsParameters", required: false, flattened: false, shape: 182 }, Member { name: "HttpParameters", query: "HttpParameters", xml: "HttpParameters", required: false, flattened: false, shape: 67 }, Member { name: "RedshiftDataParameters", query: "RedshiftDataParameters", xml: "RedshiftDataParameters", required: false, flattened: false, shape: 138 }, Member { name: "SageMakerPipelineParameters", query: "SageMakerPipelineParameters", xml: "SageMakerPipelineParameters", required: false, flattened: false, shape: 178 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 32 }, Member { name: "RetryPolicy", query: "RetryPolicy", xml: "RetryPolicy", required: false, flattened: false, shape: 159 }, Member { name: "AppSyncParameters", query: "AppSyncParameters", xml: "AppSyncParameters", required: false, flattened: false, shape: 1 }] } },
 Shape { name: "TargetArn", kind: Kind::String { min: Some(1), max: Some(1600), pattern: "", values: &[] } },
 Shape { name: "TargetId", kind: Kind::String { min: Some(1), max: Some(64), pattern: "[\\.\\-_A-Za-z0-9]+", values: &[] } },
-Shape { name: "TargetIdList", kind: Kind::List { item: 162, item_name: "member", flattened: false, min: Some(1), max: Some(100) } },
+Shape { name: "TargetIdList", kind: Kind::List { item: 198, item_name: "member", flattened: false, min: Some(1), max: Some(100) } },
 Shape { name: "TargetInput", kind: Kind::String { min: None, max: Some(8192), pattern: "", values: &[] } },
 Shape { name: "TargetInputPath", kind: Kind::String { min: None, max: Some(256), pattern: "", values: &[] } },
-Shape { name: "TargetList", kind: Kind::List { item: 160, item_name: "member", flattened: false, min: Some(1), max: Some(100) } },
+Shape { name: "TargetList", kind: Kind::List { item: 196, item_name: "member", flattened: false, min: Some(1), max: Some(100) } },
 Shape { name: "TargetPartitionKeyPath", kind: Kind::String { min: None, max: Some(256), pattern: "", values: &[] } },
-Shape { name: "TestEventPatternRequest", kind: Kind::Structure { members: &[Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: true, flattened: false, shape: 40 }, Member { name: "Event", query: "Event", xml: "Event", required: true, flattened: false, shape: 151 }] } },
-Shape { name: "TestEventPatternResponse", kind: Kind::Structure { members: &[Member { name: "Result", query: "Result", xml: "Result", required: false, flattened: false, shape: 8 }] } },
+Shape { name: "TestEventPatternRequest", kind: Kind::Structure { members: &[Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: true, flattened: false, shape: 58 }, Member { name: "Event", query: "Event", xml: "Event", required: true, flattened: false, shape: 187 }] } },
+Shape { name: "TestEventPatternResponse", kind: Kind::Structure { members: &[Member { name: "Result", query: "Result", xml: "Result", required: false, flattened: false, shape: 15 }] } },
 Shape { name: "Timestamp", kind: Kind::Timestamp },
 Shape { name: "TraceHeader", kind: Kind::String { min: Some(1), max: Some(500), pattern: "", values: &[] } },
 Shape { name: "TransformerInput", kind: Kind::String { min: Some(1), max: Some(8192), pattern: "", values: &[] } },
-Shape { name: "TransformerPaths", kind: Kind::Map { key: 52, value: 165, key_name: "key", value_name: "value", flattened: false, min: None, max: Some(100) } },
-Shape { name: "UntagResourceRequest", kind: Kind::Structure { members: &[Member { name: "ResourceARN", query: "ResourceARN", xml: "ResourceARN", required: true, flattened: false, shape: 2 }, Member { name: "TagKeys", query: "TagKeys", xml: "TagKeys", required: true, flattened: false, shape: 155 }] } },
+Shape { name: "TransformerPaths", kind: Kind::Map { key: 71, value: 201, key_name: "key", value_name: "value", flattened: false, min: None, max: Some(100) } },
+Shape { name: "UntagResourceRequest", kind: Kind::Structure { members: &[Member { name: "ResourceARN", query: "ResourceARN", xml: "ResourceARN", required: true, flattened: false, shape: 9 }, Member { name: "TagKeys", query: "TagKeys", xml: "TagKeys", required: true, flattened: false, shape: 191 }] } },
 Shape { name: "UntagResourceResponse", kind: Kind::Structure { members: &[] } },
-Shape { name: "UpdateEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 37 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 58 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 35 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 21 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 74 }] } },
-Shape { name: "UpdateEventBusResponse", kind: Kind::Structure { members: &[Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 151 }, Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 37 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 58 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 35 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 21 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 74 }] } },
+Shape { name: "UpdateArchiveRequest", kind: Kind::Structure { members: &[Member { name: "ArchiveName", query: "ArchiveName", xml: "ArchiveName", required: true, flattened: false, shape: 5 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 4 }, Member { name: "EventPattern", query: "EventPattern", xml: "EventPattern", required: false, flattened: false, shape: 58 }, Member { name: "RetentionDays", query: "RetentionDays", xml: "RetentionDays", required: false, flattened: false, shape: 158 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }] } },
+Shape { name: "UpdateArchiveResponse", kind: Kind::Structure { members: &[Member { name: "ArchiveArn", query: "ArchiveArn", xml: "ArchiveArn", required: false, flattened: false, shape: 3 }, Member { name: "State", query: "State", xml: "State", required: false, flattened: false, shape: 7 }, Member { name: "StateReason", query: "StateReason", xml: "StateReason", required: false, flattened: false, shape: 8 }, Member { name: "CreationTime", query: "CreationTime", xml: "CreationTime", required: false, flattened: false, shape: 206 }] } },
+Shape { name: "UpdateEventBusRequest", kind: Kind::Structure { members: &[Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 55 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 53 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 32 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 97 }] } },
+Shape { name: "UpdateEventBusResponse", kind: Kind::Structure { members: &[Member { name: "Arn", query: "Arn", xml: "Arn", required: false, flattened: false, shape: 187 }, Member { name: "Name", query: "Name", xml: "Name", required: false, flattened: false, shape: 55 }, Member { name: "KmsKeyIdentifier", query: "KmsKeyIdentifier", xml: "KmsKeyIdentifier", required: false, flattened: false, shape: 77 }, Member { name: "Description", query: "Description", xml: "Description", required: false, flattened: false, shape: 53 }, Member { name: "DeadLetterConfig", query: "DeadLetterConfig", xml: "DeadLetterConfig", required: false, flattened: false, shape: 32 }, Member { name: "LogConfig", query: "LogConfig", xml: "LogConfig", required: false, flattened: false, shape: 97 }] } },
 ];
 
 #[rustfmt::skip]
 static ERRORS: &[ErrorModel] = &[
 ErrorModel { name: "ConcurrentModificationException", code: "ConcurrentModificationException", status: 400 },
+ErrorModel { name: "IllegalStatusException", code: "IllegalStatusException", status: 400 },
 ErrorModel { name: "InternalException", code: "InternalException", status: 500 },
 ErrorModel { name: "InvalidEventPatternException", code: "InvalidEventPatternException", status: 400 },
 ErrorModel { name: "InvalidStateException", code: "InvalidStateException", status: 400 },

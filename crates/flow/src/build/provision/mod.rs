@@ -2,6 +2,7 @@
 //!
 //! One file for each service. A type that is not in [`find`] is refused when a template is read, never swallowed.
 
+mod archive;
 mod cloudtrail;
 mod ec2;
 mod ecs;
@@ -90,6 +91,7 @@ pub fn find(resource_type: &str) -> Option<Provisioner> {
         "AWS::ECS::Cluster" => ecs::CLUSTER,
         "AWS::ECS::ClusterCapacityProviderAssociations" => ecs::CAPACITY_PROVIDERS,
         "AWS::ECS::TaskDefinition" => ecs::TASK_DEFINITION,
+        "AWS::Events::Archive" => archive::ARCHIVE,
         "AWS::Events::EventBus" => events::BUS,
         "AWS::Events::EventBusPolicy" => events::BUS_POLICY,
         "AWS::Events::Rule" => events::RULE,

@@ -6,6 +6,7 @@ use landfall_pattern::Matcher;
 
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
+use crate::tell::Keeping;
 use crate::trail::Waiting;
 
 /// The compiled rules of a bus.
@@ -33,6 +34,8 @@ pub struct Caches {
     pub(crate) trails: Waiting,
     /// Buckets that uploads have met.
     pub(crate) buckets: ReadBuckets,
+    /// How the ledger is kept within bounds.
+    pub(crate) ledger: Keeping,
 }
 
 impl Caches {
@@ -47,6 +50,7 @@ impl Caches {
             tasks_waiting: true,
             trails,
             buckets: ReadBuckets::default(),
+            ledger: Keeping::at_start(),
         }
     }
 
@@ -85,5 +89,6 @@ impl Caches {
         self.tasks_waiting = true;
         self.deliveries_due = Some(retry_at_millis);
         self.trails.doubt(retry_at_millis);
+        self.ledger.doubt(retry_at_millis);
     }
 }

@@ -186,7 +186,8 @@ pub fn judge(rule: &RuleFacts<'_>, upload: &Upload<'_>) -> Judgement {
         return missed(misses, is_direct);
     }
     Judgement::of(unmatched(rule, upload, is_direct).unwrap_or_else(|| {
-        let event = upload.direct;
+        let told = upload.told.last().map_or("", String::as_str);
+        let event = if is_direct { upload.direct } else { told };
         either::either(rule.pattern, event).map_or(Cause::Matches, Cause::MatchesEither)
     }))
 }

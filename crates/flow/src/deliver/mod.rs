@@ -7,6 +7,7 @@ mod attempt;
 mod record;
 
 use landfall_core::api::generated::events as api;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::retry::{self, Next, RetryPolicy};
@@ -14,11 +15,13 @@ use landfall_core::task::delivery_id;
 use landfall_store::Direction;
 
 pub(crate) use again::not_started;
+pub(crate) use attempt::input;
 pub use record::{DeadLetter, Delivery, Due, Outcome, Refusal, delivery_key};
 
 use crate::drive::Pending;
 use crate::key::{self, Key};
 use crate::route::{BusKey, Rule, StoredEvent};
+use crate::tell;
 use crate::trail::own::{self, Keep};
 use crate::tx::{Reader, Tx};
 
@@ -30,8 +33,24 @@ pub(crate) fn enqueue(
     target: &api::Target,
     event: &StoredEvent,
 ) -> Result<(), ApiError> {
+    let delivery = fresh(bus, rule, target, event, tx.now());
+    let number = tx.next_sequence();
+    let now = tx.now();
+    schedule(tx, number, now.0)?;
+    tx.put(&delivery_key(number), &delivery)?;
+    tell::entered(tx, number, &delivery)
+}
+
+/// The delivery of one event to one target, as it begins.
+pub(crate) fn fresh(
+    bus: &BusKey,
+    rule: &Rule,
+    target: &api::Target,
+    event: &StoredEvent,
+    now: Timestamp,
+) -> Delivery {
     let rule_arn = bus.rule_arn(&rule.name);
-    let delivery = Delivery {
+    Delivery {
         id: delivery_id(
             &event.id,
             &rule_arn,
@@ -47,7 +66,7 @@ pub(crate) fn enqueue(
         rule: rule.name.clone(),
         rule_arn,
         target: target.clone(),
-        matched_at: tx.now(),
+        matched_at: now,
         ingested_at: event.ingested_at,
         attempts: 0,
         outcome: Outcome::Pending,
@@ -56,11 +75,7 @@ pub(crate) fn enqueue(
         former_tasks: Vec::new(),
         starts: 0,
         finished_at: None,
-    };
-    let number = tx.next_sequence();
-    let now = tx.now();
-    schedule(tx, number, now.0)?;
-    tx.put(&delivery_key(number), &delivery)
+    }
 }
 
 /// One step of the loop: attempts what is due.
@@ -91,13 +106,19 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             continue;
         };
         advance(tx, number, &mut delivery)?;
-        tx.put(&delivery_key(number), &delivery)?;
+        save(tx, number, &delivery)?;
     }
     let due_millis = tx.caches.deliveries_due;
     Ok(Pending {
         more: due_millis.is_some_and(|due| due <= now.0),
         due_millis,
     })
+}
+
+/// Writes a delivery and lets the ledger know.
+fn save(tx: &mut Tx<'_>, number: u64, delivery: &Delivery) -> Result<(), ApiError> {
+    tx.put(&delivery_key(number), delivery)?;
+    tell::changed(tx, number, delivery)
 }
 
 /// One attempt and what follows from it.

@@ -1,6 +1,9 @@
-//! Landfall's own pages below `/_landfall/`: health, the ledger and images as JSON. Never an AWS API.
+//! Landfall's own pages below `/_landfall/`: health, the ledger with its explanations, and images as JSON. Never an AWS API.
 
+mod explain;
 mod images;
+mod query;
+mod runs;
 
 use std::path::PathBuf;
 
@@ -11,8 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
-use landfall_core::limits;
-use landfall_flow::{Flow, tell};
+use landfall_flow::Flow;
 use serde_json::{Value, json};
 
 use crate::dispatch::{INTERNAL_PATH, RawHandler};
@@ -30,7 +32,7 @@ impl Internal {
         Self { flow, scratch }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Value, ApiError> {
+    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Result<Value, ApiError> {
         let path = request
             .uri()
             .path()
@@ -44,14 +46,10 @@ impl Internal {
                 let version = env!("CARGO_PKG_VERSION");
                 Ok(json!({"status": "ok", "version": version, "runtime": runtime}))
             }
-            (&Method::GET, "/runs") => {
-                let after = number(&query, "after")?.unwrap_or(0);
-                let limit = number(&query, "limit")?.unwrap_or(limits::RUNS_PER_PAGE_DEFAULT);
-                let limit = limit.min(limits::RUNS_PER_PAGE_MAX);
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                let runs = tell::runs(&self.flow.view(), after, limit)?;
-                Ok(json!({ "runs": runs }))
-            }
+            (&Method::GET, "/explain") => explain::explain(&self.flow, caller, &query),
+            (&Method::GET, "/runs") => runs::page(&self.flow, &query),
+            (&Method::GET, "/runs/changes") => runs::changes(&self.flow, &query).await,
+            (&Method::GET, path) if path.starts_with("/runs/") => runs::single(&self.flow, path),
             (&Method::GET, "/images") => images::list(&self.flow).await,
             (&Method::POST, "/images") => {
                 images::load(&self.flow, &self.scratch, request.into_body()).await
@@ -67,8 +65,8 @@ impl Internal {
 
 #[async_trait]
 impl RawHandler for Internal {
-    async fn call(&self, _: Caller, request: Request<Incoming>) -> Response<Body> {
-        let (status, value) = match self.answer(request).await {
+    async fn call(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
+        let (status, value) = match self.answer(&caller, request).await {
             Ok(value) => (StatusCode::OK, value),
             Err(e) => {
                 let status = StatusCode::from_u16(e.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -84,13 +82,4 @@ impl RawHandler for Internal {
             .insert(http::header::CONTENT_TYPE, json);
         response
     }
-}
-
-fn number(query: &str, name: &str) -> Result<Option<u64>, ApiError> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let Some((_, text)) = pairs.into_iter().find(|(n, _)| *n == name) else {
-        return Ok(None);
-    };
-    let bad = |_| ApiError::validation(format!("{name} must be a whole number, not {text}."));
-    text.parse().map(Some).map_err(bad)
 }

@@ -10,6 +10,7 @@ pub mod check;
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod ids;
 pub mod limits;
 pub mod migrate;

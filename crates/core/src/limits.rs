@@ -96,6 +96,24 @@ pub const REPLAY_RUNS_LOOKED_AT_MAX: usize = 1_000;
 pub const REPLAY_RUNS_PER_COMMIT_MAX: usize = 100;
 /// Newest lines of the ledger in which the event of an object is looked for, before it is made again.
 pub const REPLAY_OBJECT_RUNS_LOOKED_AT_MAX: usize = 10_000;
+/// Deliveries that one question to the ledger looks at; the answer's token leads to the others.
+pub const RUNS_SCANNED_PER_PAGE_MAX: usize = 10_000;
+/// Entries of the index by object that one question gathers before it walks the ledger itself instead.
+pub const RUNS_INDEXED_PER_PAGE_MAX: usize = 20_000;
+/// Seconds that a question for changes of the ledger may wait.
+pub const LEDGER_WAIT_SECONDS_MAX: u64 = 20;
+/// Changes of the ledger that are remembered for those who follow it.
+pub const LEDGER_CHANGES_REMEMBERED_MAX: usize = 65_536;
+/// Changes that one answer gathers.
+pub const LEDGER_CHANGES_PER_ANSWER_MAX: usize = 1_000;
+/// Rules that one explanation looks at.
+pub const EXPLAIN_RULES_MAX: usize = 5_000;
+/// Runs of an object that one explanation tells of: the newest.
+pub const EXPLAIN_RUNS_MAX: usize = 20;
+/// Ended runs that one turn of the loop lets go of.
+pub const LEDGER_DROPPED_PER_TURN_MAX: usize = 64;
+/// A stopped task that no rule started is kept so long (AWS: at least an hour).
+pub const TASK_KEPT_MILLIS: i64 = 24 * 3_600 * 1_000;
 /// Nesting of JSON and YAML taken from outside.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
 /// Wait before the first retry of a delivery, jitter aside; doubles with every further one.

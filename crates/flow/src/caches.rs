@@ -7,6 +7,7 @@ use landfall_pattern::{EventError, Scratch, Snapshot};
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
 use crate::route::archive::Sweep;
+use crate::tell::Keeping;
 use crate::trail::Waiting;
 
 /// The compiled rules of a bus.
@@ -40,6 +41,8 @@ pub struct Caches {
     pub(crate) replays_active: bool,
     /// Buckets that uploads have met.
     pub(crate) buckets: ReadBuckets,
+    /// How the ledger is kept within bounds.
+    pub(crate) ledger: Keeping,
 }
 
 impl Caches {
@@ -57,6 +60,7 @@ impl Caches {
             archives: Sweep::at_start(),
             replays_active: true,
             buckets: ReadBuckets::default(),
+            ledger: Keeping::at_start(),
         }
     }
 
@@ -114,5 +118,6 @@ impl Caches {
         self.archives.look_now();
         self.replays_active = true;
         self.trails.doubt(retry_at_millis);
+        self.ledger.doubt(retry_at_millis);
     }
 }

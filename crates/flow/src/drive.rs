@@ -21,6 +21,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use self::decider::{Decider, Job};
 use self::gate::Gate;
+use crate::tell::News;
 use crate::trail::{self, Watch};
 use crate::tx::{Tx, View};
 
@@ -56,6 +57,7 @@ struct Inner {
     handle: Handle,
     waiters: Mutex<HashMap<String, Arc<Notify>>>,
     trails: Arc<Watch>,
+    news: News,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -88,9 +90,11 @@ impl Flow {
     pub fn open(parts: FlowParts) -> Result<Self, ApiError> {
         let trails = Arc::new(Watch::default());
         let gate = Gate::new(Decider::new(&parts, &trails)?);
+        let news = News::new(parts.clock.now());
         let flow = Self {
             inner: Arc::new(Inner {
                 parts,
+                news,
                 gate,
                 handle: Handle::current(),
                 waiters: Mutex::default(),
@@ -195,6 +199,16 @@ impl Flow {
         if let Some(notify) = waiters.get(name) {
             notify.notify_waiters();
         }
+    }
+
+    /// What has just changed in the ledger.
+    pub(crate) fn news(&self) -> &News {
+        &self.inner.news
+    }
+
+    /// Ends the waits of those who follow the ledger: the server is about to stop.
+    pub fn end_waits(&self) {
+        self.inner.news.end_waits();
     }
 
     /// Which trails look at what.

@@ -31,6 +31,8 @@ pub enum Effect {
     RemoveContent(ContentId),
     /// Write the log files of a trail, of records up to a number of the store's sequence.
     DeliverTrail(TrailKey, u64),
+    /// The run of this number has changed: tell those who follow the ledger.
+    RunChanged(u64),
     /// Something changed under this name: wake those who wait for it (a long poll on a queue).
     Wake(String),
 }

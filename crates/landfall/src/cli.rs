@@ -39,11 +39,19 @@ pub enum Command {
     /// Deploy a CloudFormation template to a running server.
     Deploy(DeployArgs),
     /// Show what became of each object that a rule matched.
+    ///
+    /// Exit status: 0 shown, 1 the server does not answer or refuses the question, 3 filters were given and no run
+    /// passes them.
     Runs(RunsArgs),
     /// Run again, without a new upload, what has failed, what ran since a time, or what the rules make of one object now.
     ///
     /// Exit status: 0 all that was asked for runs again (with --wait: and came to a good end), 1 something did not.
     Replay(ReplayArgs),
+    /// Say why something ran for an object, or did not, rule by rule; or what an upload would do.
+    ///
+    /// Exit status: 0 a rule took the object (or would), 1 the server does not answer or refuses the question, 3 no rule
+    /// took it, 4 nothing is known of the object.
+    Explain(ExplainArgs),
     /// Move a template from CloudTrail's events to S3's own: prints the new template, reports on standard error.
     ///
     /// Exit status: 0 everything was moved (and proven), 1 the template cannot be read, 3 a rule was refused and left as
@@ -212,8 +220,59 @@ pub struct RunsArgs {
     #[arg(long, value_enum, default_value = "table")]
     pub output: Output,
     /// Show the newest ones only.
-    #[arg(long, default_value_t = landfall_core::limits::RUNS_PER_PAGE_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = landfall_core::limits::RUNS_PER_PAGE_DEFAULT)]
     pub limit: u64,
+    /// Only runs of these objects: `s3://bucket`, or `s3://bucket/` and what their keys begin with.
+    #[arg(value_name = "S3URL", conflicts_with_all = ["bucket", "prefix"])]
+    pub objects: Option<String>,
+    /// Only runs of objects of this bucket.
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// Only runs of objects whose keys begin so.
+    #[arg(long, value_name = "PREFIX", requires = "bucket")]
+    pub prefix: Option<String>,
+    /// Only runs of this rule.
+    #[arg(long, value_name = "NAME")]
+    pub rule: Option<String>,
+    /// Only runs that stand so: matched, delivered, queued, starting, running, succeeded, failed or dead-lettered.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// Only runs that matched since then: a time such as 2026-11-23T23:56:52Z, or a span such as 90s, 15m, 2h or 7d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Go on, and print each run whenever its state changes, until interrupted; with `--output json` one line each.
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Where the server is.
+    #[command(flatten)]
+    pub endpoint: Endpoint,
+    /// The object, as `s3://bucket/key`.
+    #[arg(value_name = "S3URL")]
+    pub object: String,
+    /// One version of it.
+    #[arg(long, value_name = "ID")]
+    pub version_id: Option<String>,
+    /// Ask what an upload of it would do now, whether or not it is there.
+    #[arg(long)]
+    pub simulate: bool,
+    /// How the imagined upload is made: PutObject, "POST Object", CopyObject or CompleteMultipartUpload
+    /// [default: PutObject].
+    #[arg(long, value_name = "REASON", requires = "simulate")]
+    pub reason: Option<String>,
+    /// Size of the imagined upload in bytes [default: 0].
+    #[arg(long, value_name = "BYTES", requires = "simulate")]
+    pub size: Option<u64>,
+    /// List rules that are about other events or buckets too.
+    #[arg(long)]
+    pub all: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub output: Output,
 }
 
 /// Arguments of `replay`.

@@ -7,6 +7,7 @@ mod config;
 mod deploy;
 mod draw;
 mod exec;
+mod explain;
 mod image;
 mod interrupts;
 mod late_runtime;
@@ -49,6 +50,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deploy(args) => deploy::run(args).await,
         Command::Runs(args) => runs::run(args).await,
         Command::Replay(args) => replay::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Migrate(args) => migrate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Image {

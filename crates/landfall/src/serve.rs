@@ -118,6 +118,7 @@ impl Server {
                 () = stop => None,
                 reason = self.flow.failed() => Some(reason),
             };
+            self.flow.end_waits();
             let _ = finish.send(());
             failure
         };

@@ -29,7 +29,7 @@ pub(crate) fn not_started(
             }
         }
     }
-    tx.put(&delivery_key(number), &delivery)
+    super::save(tx, number, &delivery)
 }
 
 /// The delivery, and where the task stands in it; none when there is nothing that a new start could be made of.

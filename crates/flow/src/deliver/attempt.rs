@@ -6,7 +6,7 @@ use landfall_core::caller::{Caller, Identity};
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::retry::{self, ErrorCode, ExhaustedCondition, dead_letter_attributes};
-use landfall_core::transform::{self, RuleContext};
+use landfall_core::transform::{self, RuleContext, TransformError};
 
 use super::record::{DeadLetter, Delivery, Outcome, Refusal};
 use crate::keep::permit::ForRule;
@@ -28,14 +28,7 @@ pub(super) fn deliver(
     number: u64,
     delivery: &Delivery,
 ) -> Result<Vec<String>, Refusal> {
-    let context = RuleContext {
-        rule_arn: &delivery.rule_arn,
-        rule_name: &delivery.rule,
-        ingestion_time: &delivery.ingested_at.rfc3339_seconds(),
-    };
-    let input = targets::input(&delivery.target);
-    let text = transform::transform(&input, &delivery.event_json, &context)
-        .map_err(|e| refuse(ErrorCode::of_input(&e), e.to_string()))?;
+    let text = input(delivery).map_err(|e| refuse(ErrorCode::of_input(&e), e.to_string()))?;
     let arn = delivery.target.arn.as_deref().unwrap_or_default();
     match targets::kind(arn) {
         Some(TargetKind::EcsTask) => run_task(tx, number, delivery, &text),
@@ -56,6 +49,17 @@ pub(super) fn deliver(
             format!("{arn} is no target"),
         )),
     }
+}
+
+/// What the target of a delivery is given.
+pub(crate) fn input(delivery: &Delivery) -> Result<String, TransformError> {
+    let context = RuleContext {
+        rule_arn: &delivery.rule_arn,
+        rule_name: &delivery.rule,
+        ingestion_time: &delivery.ingested_at.rfc3339_seconds(),
+    };
+    let input = targets::input(&delivery.target);
+    transform::transform(&input, &delivery.event_json, &context)
 }
 
 /// Puts the event of a given-up delivery into its target's dead-letter queue.

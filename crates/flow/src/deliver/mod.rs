@@ -7,6 +7,7 @@ mod attempt;
 mod record;
 
 use landfall_core::api::generated::events as api;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::retry::{self, Next, RetryPolicy};
@@ -14,11 +15,13 @@ use landfall_core::task::{delivery_id, repeated_id};
 use landfall_store::Direction;
 
 pub(crate) use again::not_started;
+pub(crate) use attempt::input;
 pub use record::{DeadLetter, Delivery, Due, Outcome, Refusal, delivery_key};
 
 use crate::drive::Pending;
 use crate::key::{self, Key};
 use crate::route::{BusKey, Rule, StoredEvent};
+use crate::tell;
 use crate::trail::own::{self, Keep};
 use crate::tx::{Reader, Tx};
 
@@ -30,6 +33,23 @@ pub(crate) fn enqueue(
     target: &api::Target,
     event: &StoredEvent,
 ) -> Result<u64, ApiError> {
+    let delivery = fresh(bus, rule, target, event, tx.now());
+    let number = tx.next_sequence();
+    let now = tx.now();
+    schedule(tx, number, now.0)?;
+    tx.put(&delivery_key(number), &delivery)?;
+    tell::entered(tx, number, &delivery)?;
+    Ok(number)
+}
+
+/// The delivery of one event to one target, as it begins.
+pub(crate) fn fresh(
+    bus: &BusKey,
+    rule: &Rule,
+    target: &api::Target,
+    event: &StoredEvent,
+    now: Timestamp,
+) -> Delivery {
     let rule_arn = bus.rule_arn(&rule.name);
     let id = delivery_id(
         &event.id,
@@ -37,7 +57,7 @@ pub(crate) fn enqueue(
         target.id.as_deref().unwrap_or_default(),
     );
     let again = event.again.as_ref();
-    let delivery = Delivery {
+    Delivery {
         id: again.map_or_else(|| id.clone(), |again| repeated_id(&id, &again.token)),
         event_id: event.id.clone(),
         event_json: event.json.clone(),
@@ -49,7 +69,7 @@ pub(crate) fn enqueue(
         rule: rule.name.clone(),
         rule_arn,
         target: target.clone(),
-        matched_at: tx.now(),
+        matched_at: now,
         ingested_at: event.ingested_at,
         attempts: 0,
         outcome: Outcome::Pending,
@@ -61,17 +81,7 @@ pub(crate) fn enqueue(
         replay: again.map(|again| again.by.clone()),
         replay_of: None,
         replayed_as: Vec::new(),
-    };
-    add(tx, &delivery)
-}
-
-/// Takes a new delivery in, due at once; its number.
-fn add(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<u64, ApiError> {
-    let number = tx.next_sequence();
-    let now = tx.now();
-    schedule(tx, number, now.0)?;
-    tx.put(&delivery_key(number), delivery)?;
-    Ok(number)
+    }
 }
 
 /// One step of the loop: attempts what is due.
@@ -102,13 +112,19 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             continue;
         };
         advance(tx, number, &mut delivery)?;
-        tx.put(&delivery_key(number), &delivery)?;
+        save(tx, number, &delivery)?;
     }
     let due_millis = tx.caches.deliveries_due;
     Ok(Pending {
         more: due_millis.is_some_and(|due| due <= now.0),
         due_millis,
     })
+}
+
+/// Writes a delivery and lets the ledger know.
+fn save(tx: &mut Tx<'_>, number: u64, delivery: &Delivery) -> Result<(), ApiError> {
+    tx.put(&delivery_key(number), delivery)?;
+    tell::changed(tx, number, delivery)
 }
 
 /// One attempt and what follows from it.

@@ -15,7 +15,7 @@ use super::{FlowParts, Pending};
 use crate::caches::Caches;
 use crate::trail::{self, Waiting, Watch};
 use crate::tx::{Effect, Reader as _, Tx, View};
-use crate::{build, deliver, record, route, run};
+use crate::{build, deliver, record, route, run, tell};
 
 /// Tells the client that waits for a job, once its commit has succeeded or failed.
 pub(super) type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
@@ -125,6 +125,7 @@ type Step = fn(&mut Tx<'_>) -> Result<Pending, ApiError>;
 const RECOVERY: &[(&str, Step)] = &[
     ("recover tasks", run::recover),
     ("recover stacks", build::recover),
+    ("recover the ledger", tell::recover),
 ];
 
 const STEPS: &[(&str, Step)] = &[
@@ -134,6 +135,7 @@ const STEPS: &[(&str, Step)] = &[
     ("deliver", deliver::turn),
     ("run", run::turn),
     ("archive", route::archive::turn),
+    ("tell", tell::turn),
 ];
 
 /// Takes the steps in order. One that fails is taken back and tried again later; the clients' jobs stand.

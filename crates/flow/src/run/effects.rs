@@ -23,6 +23,7 @@ pub(crate) fn run(flow: &Flow, effects: Vec<Effect>) {
     for effect in effects {
         match effect {
             Effect::Wake(name) => flow.wake(&name),
+            Effect::RunChanged(number) => flow.news().tell(number),
             other => {
                 let on = flow.clone();
                 flow.handle()
@@ -51,6 +52,7 @@ async fn perform(flow: &Flow, effect: Effect) {
             }
         }
         Effect::Wake(name) => flow.wake(&name),
+        Effect::RunChanged(number) => flow.news().tell(number),
     }
 }
 

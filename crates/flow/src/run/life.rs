@@ -9,7 +9,7 @@ use landfall_core::task::TaskStatus;
 use super::task::TaskRecord;
 use crate::route::bus::DEFAULT_BUS;
 use crate::route::{StoredEvent, emit};
-use crate::tx::Tx;
+use crate::tx::{Effect, Tx};
 
 /// The first status of a new task.
 pub(super) fn begin(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
@@ -56,6 +56,7 @@ fn step(tx: &mut Tx<'_>, record: &mut TaskRecord, status: TaskStatus) -> Result<
     task.last_status = Some(status.as_str().to_owned());
     task.version = Some(task.version.unwrap_or(0) + 1);
     match status {
+        TaskStatus::Pending => record.placed_at = Some(now),
         TaskStatus::Running => {
             task.started_at = Some(now.into());
             attach(task, "ATTACHED");
@@ -65,6 +66,9 @@ fn step(tx: &mut Tx<'_>, record: &mut TaskRecord, status: TaskStatus) -> Result<
             attach(task, "DELETED");
         }
         _ => {}
+    }
+    if let Some(number) = record.delivery {
+        tx.effect(Effect::RunChanged(number));
     }
     let event = state_change(tx, record)?;
     emit(tx, &event).map(|_| ())

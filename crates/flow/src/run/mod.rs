@@ -24,6 +24,7 @@ use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 pub use leave::stop_all;
 pub(crate) use place::{recover, turn};
+pub(crate) use report::logs;
 pub use rule::from_rule;
 pub use task::{Failure, TaskRecord, run_task};
 

@@ -70,6 +70,31 @@ pub(super) fn log_of(record: &TaskRecord, c: &api::ContainerDefinition) -> Optio
     })
 }
 
+/// Log group and stream of each container of a task, as far as they have one; none when the definition is gone.
+pub(crate) fn logs(
+    db: &impl Reader,
+    record: &TaskRecord,
+) -> Result<Vec<Option<(String, String)>>, ApiError> {
+    let definition = definition_of(db, record)?.unwrap_or_default();
+    let containers = definition.container_definitions.iter().flatten();
+    let of = |c| log_of(record, c).map(|log| (log.group, log.stream));
+    Ok(containers.map(of).collect())
+}
+
+fn definition_of(
+    db: &impl Reader,
+    record: &TaskRecord,
+) -> Result<Option<api::TaskDefinition>, ApiError> {
+    let caller = Caller::service(
+        "ecs.amazonaws.com",
+        &record.account,
+        &record.region,
+        String::new(),
+    );
+    let wish = record.task.task_definition_arn.as_deref();
+    definition::find(db, &caller, wish.unwrap_or_default())
+}
+
 /// Name of the container at `index` of a definition.
 pub(super) fn name_of(definition: &api::TaskDefinition, index: usize) -> String {
     let container = definition.container_definitions.iter().flatten().nth(index);
@@ -87,18 +112,7 @@ pub(super) fn live(
     if record.status() == TaskStatus::Stopped {
         return Ok(None);
     }
-    let caller = Caller::service(
-        "ecs.amazonaws.com",
-        &record.account,
-        &record.region,
-        String::new(),
-    );
-    let wish = record
-        .task
-        .task_definition_arn
-        .as_deref()
-        .unwrap_or_default();
-    let definition = definition::find(db, &caller, wish)?;
+    let definition = definition_of(db, &record)?;
     Ok(Some((record, definition)))
 }
 

@@ -16,6 +16,7 @@ use super::{cluster, definition, invalid, life};
 use crate::keep::{networks, tags};
 use crate::key::{self, Key};
 use crate::page::page;
+use crate::tell;
 use crate::tx::{Effect, Reader, Tx};
 
 /// A task as it is stored.
@@ -40,6 +41,9 @@ pub struct TaskRecord {
     /// In what it failed, if it did; told by what made its end wanted.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// When it got a place.
+    #[serde(default)]
+    pub placed_at: Option<Timestamp>,
 }
 crate::record!(TaskRecord in Road);
 
@@ -111,11 +115,39 @@ pub fn of_active(db: &impl Reader, mark: &Key) -> Result<Option<TaskRecord>, Api
 
 /// The task of an ARN.
 pub fn by_arn(db: &impl Reader, arn: &str) -> Result<Option<TaskRecord>, ApiError> {
-    let Some(arn) = Arn::parse(arn) else {
-        return Ok(None);
+    key_of(arn).map_or(Ok(None), |key| db.get(&key))
+}
+
+/// Key of the task of an ARN.
+pub(crate) fn key_of(arn: &str) -> Option<Key> {
+    let (arn, id) = parsed(arn)?;
+    Some(prefix(arn.account, arn.region).part(id))
+}
+
+/// Whether the task of an ARN has not stopped.
+pub(crate) fn is_active(db: &impl Reader, arn: &str) -> Result<bool, ApiError> {
+    let Some((arn, id)) = parsed(arn) else {
+        return Ok(false);
     };
+    db.has::<Active>(&active_prefix(arn.account, arn.region).part(id))
+}
+
+/// Lets go of a stopped task and what hangs on it.
+pub(crate) fn forget(tx: &mut Tx<'_>, arn: &str) -> Result<(), ApiError> {
+    let Some(key) = key_of(arn) else {
+        return Ok(());
+    };
+    if !is_active(tx, arn)? {
+        tx.delete::<TaskRecord>(&key);
+        tags::clear(tx, arn);
+    }
+    Ok(())
+}
+
+fn parsed(arn: &str) -> Option<(Arn<'_>, &str)> {
+    let arn = Arn::parse(arn)?;
     let id = arn.resource.rsplit('/').next().unwrap_or_default();
-    db.get(&prefix(arn.account, arn.region).part(id))
+    Some((arn, id))
 }
 
 /// Writes a task and keeps its active mark true.
@@ -129,7 +161,11 @@ pub(super) fn save(tx: &mut Tx<'_>, record: &TaskRecord) -> Result<(), ApiError>
     tx.put(
         &prefix(&record.account, &record.region).part(&record.id),
         record,
-    )
+    )?;
+    match record.status() {
+        TaskStatus::Stopped => tell::task_ended(tx, record),
+        _ => Ok(()),
+    }
 }
 
 /// `RunTask`. With the same client token it answers with the tasks that the first call made.
@@ -139,18 +175,7 @@ pub fn run_task(
     request: api::RunTaskRequest,
     delivery: Option<u64>,
 ) -> Result<api::RunTaskResponse, ApiError> {
-    let cluster = cluster::check_active(tx, caller, request.cluster.as_deref())?;
-    let wish = request.task_definition.as_deref().unwrap_or_default();
-    let definition = definition::find(tx, caller, wish)?
-        .ok_or_else(|| super::client("TaskDefinition not found."))?;
-    if definition.status.as_deref() != Some("ACTIVE") {
-        return Err(super::client("TaskDefinition is inactive"));
-    }
-    check(tx, caller, &request, &definition)?;
-    let count = request.count.unwrap_or(1);
-    if !(1..=limits::ECS_RUN_TASK_COUNT_MAX).contains(&count) {
-        return Err(invalid("count should be between 1 and 10"));
-    }
+    let (cluster, definition, count) = checked(tx, caller, &request)?;
     let cluster_arn = cluster::cluster_arn(caller, &cluster);
     let token = request
         .client_token
@@ -170,6 +195,29 @@ pub fn run_task(
         tasks: Some(tasks),
         failures: Some(Vec::new()),
     })
+}
+
+/// The cluster, the definition and the number of tasks of a request that may run.
+///
+/// Errors: those with which RunTask refuses it.
+pub(crate) fn checked(
+    db: &impl Reader,
+    caller: &Caller,
+    request: &api::RunTaskRequest,
+) -> Result<(String, api::TaskDefinition, i32), ApiError> {
+    let cluster = cluster::check_active(db, caller, request.cluster.as_deref())?;
+    let wish = request.task_definition.as_deref().unwrap_or_default();
+    let definition = definition::find(db, caller, wish)?
+        .ok_or_else(|| super::client("TaskDefinition not found."))?;
+    if definition.status.as_deref() != Some("ACTIVE") {
+        return Err(super::client("TaskDefinition is inactive"));
+    }
+    check(db, caller, request, &definition)?;
+    let count = request.count.unwrap_or(1);
+    if !(1..=limits::ECS_RUN_TASK_COUNT_MAX).contains(&count) {
+        return Err(invalid("count should be between 1 and 10"));
+    }
+    Ok((cluster, definition, count))
 }
 
 fn same(
@@ -212,6 +260,7 @@ fn create(
         requested_at: now,
         ended_at: None,
         failure: None,
+        placed_at: None,
     };
     let mut given: Vec<(String, String)> = Vec::new();
     if request.propagate_tags.as_deref() == Some("TASK_DEFINITION") {
@@ -527,6 +576,7 @@ pub(super) fn stop_for(
     }
     life::unwanted(record, "UserInitiated", reason, tx.now());
     if record.status() == TaskStatus::Provisioning {
+        record.ended_at = Some(tx.now());
         life::end(tx, record)?;
     } else {
         tx.effect(Effect::StopTask(record.arn().to_owned()));

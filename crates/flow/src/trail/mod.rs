@@ -26,4 +26,4 @@ pub(crate) use deliver::deliver;
 pub use model::{Departed, HistoryRecord, PendingRecord, Trail, TrailKey, TrailStatus};
 pub(crate) use own::Made;
 pub(crate) use turn::{Waiting, turn};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Watch, of_object};

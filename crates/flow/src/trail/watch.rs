@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use landfall_core::error::ApiError;
+use landfall_core::explain::Trails;
 use landfall_core::trail::record::Facts;
 use landfall_core::trail::{Subject, take, take_data};
 
@@ -95,6 +96,25 @@ pub(super) fn takes(trail: &Trail, facts: &Facts, subject: &Subject<'_>) -> bool
         && (trail.multi_region || trail.home == facts.region)
         && (trail.global || !facts.is_global)
         && take(&trail.selectors, &trail.advanced, subject)
+}
+
+/// What the trails of an account make of calls on an object in a region.
+pub(crate) fn of_object(
+    db: &impl Reader,
+    account: &str,
+    region: &str,
+    subject: &Subject<'_>,
+) -> Result<Trails, ApiError> {
+    let mut trails: Vec<Trail> = db.all(&Key::new("trail"))?;
+    trails.retain(|it| it.account == account && (it.multi_region || it.home == region));
+    let selects = |it: &&Trail| take(&it.selectors, &it.advanced, subject);
+    let selecting: Vec<&Trail> = trails.iter().filter(selects).collect();
+    let logs = selecting.iter().find(|it| it.logging);
+    Ok(match (logs, selecting.first()) {
+        (Some(trail), _) => Trails::Log(trail.name.clone()),
+        (None, Some(trail)) => Trails::Stopped(trail.name.clone()),
+        (None, None) => Trails::NoneSelects(trails.len()),
+    })
 }
 
 #[cfg(test)]

@@ -332,7 +332,36 @@ impl<'a> Asked<'a> {
     }
 
     fn ledger(&mut self) {
-        let runs = tell::runs(&self.view, 0, MANY);
-        self.tell("runs", runs);
+        let page = tell::runs(&self.view, &tell::Filter::default(), None, MANY);
+        self.tell(
+            "runs",
+            page.map(|page| page.runs.iter().map(first_form).collect::<Vec<_>>()),
+        );
     }
+}
+
+/// A run as the first form of the ledger told it; later forms told more.
+fn first_form(run: &tell::Run) -> Value {
+    const MEMBERS: [&str; 15] = [
+        "number",
+        "state",
+        "bucket",
+        "key",
+        "version_id",
+        "rule",
+        "bus",
+        "target",
+        "event_id",
+        "matched_at",
+        "ended_at",
+        "attempts",
+        "tasks",
+        "exit_codes",
+        "reason",
+    ];
+    let told = serde_json::to_value(run).unwrap();
+    let members = MEMBERS
+        .iter()
+        .map(|name| ((*name).to_owned(), told[name].clone()));
+    members.collect::<serde_json::Map<_, _>>().into()
 }

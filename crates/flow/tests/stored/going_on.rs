@@ -20,7 +20,7 @@ use landfall_flow::route::{StoredEvent, archive, bus, replay};
 use landfall_flow::run::{TaskRecord, definition};
 use landfall_flow::runtime::{ContainerSpec, Runtime as _};
 use landfall_flow::trail::{Departed, PendingRecord, keys};
-use landfall_flow::{Key, Reader as _, Tx, View, build};
+use landfall_flow::{Key, Reader as _, Tx, View, build, tell};
 use landfall_store::{Batch, ContentId, Direction, Space, State as _};
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState};
 use serde_json::{Value, json};
@@ -176,14 +176,41 @@ async fn deliveries(house: &House) {
     let once = (1, Outcome::Delivered);
     assert_eq!(of("letters"), [once.clone(), (2, Outcome::Delivered)]);
     assert_eq!(of("notes"), [once.clone(), once]);
-    let numbers = landfall_flow::tell::runs(&house.flow.view(), 1 << 20, 100).unwrap();
-    let rules: Vec<&str> = numbers.iter().map(|run| run.rule.as_str()).collect();
+    let after = tell::Filter {
+        after: 1 << 20,
+        ..tell::Filter::default()
+    };
+    let later = tell::runs(&house.flow.view(), &after, None, 100).unwrap();
+    let rules: Vec<&str> = later.runs.iter().map(|run| run.rule.as_str()).collect();
     assert_eq!(rules, ["notes"]);
     let ask = request(json!({"logGroupName": "/csv", "logStreamNamePrefix": "notes/"}));
     let now = house.flow.clock().now();
     let told = logs::filter_events(&house.flow.view(), &caller(), now, &ask).unwrap();
     assert_eq!(told.events.unwrap().len(), 2);
     assert_eq!(bodies(house, "letters").await, [r#"{"n":1}"#; 2]);
+    house.until("all of it listed", is_listed).await;
+}
+
+/// Whether every delivery of an object is found by its bucket, and every one that has ended is counted.
+fn is_listed(house: &House) -> bool {
+    let view = house.flow.view();
+    let all = tell::runs(&view, &tell::Filter::default(), None, 1_000)
+        .unwrap()
+        .runs;
+    let of_bucket = tell::Filter {
+        bucket: Some("inbox".to_owned()),
+        ..tell::Filter::default()
+    };
+    let found = tell::runs(&view, &of_bucket, None, 1_000).unwrap().runs;
+    let expected = all
+        .iter()
+        .filter(|run| run.bucket.as_deref() == Some("inbox"));
+    let ended = all.iter().filter(|run| run.ended_at.is_some()).count();
+    let tally: Vec<tell::Tally> = view.all(&Key::new("run-tally")).unwrap();
+    let counted = tally
+        .first()
+        .is_some_and(|it| it.listed.is_none() && it.entries == ended as u64);
+    expected.eq(found.iter()) && counted
 }
 
 /// The interrupted update is done, a change set is executed, a stack goes with what its failure left over.

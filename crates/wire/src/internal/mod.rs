@@ -1,7 +1,11 @@
-//! Landfall's own pages below `/_landfall/`: health, the ledger, replays and images as JSON. Never an AWS API.
+//! Landfall's own pages below `/_landfall/`: health, the ledger with its explanations, replays and images as JSON. Never
+//! an AWS API.
 
+mod explain;
 mod images;
+mod query;
 mod replay;
+mod runs;
 
 use std::path::PathBuf;
 
@@ -12,8 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
-use landfall_core::limits;
-use landfall_flow::{Flow, tell};
+use landfall_flow::Flow;
 use serde_json::{Value, json};
 
 use crate::dispatch::{INTERNAL_PATH, RawHandler};
@@ -31,7 +34,7 @@ impl Internal {
         Self { flow, scratch }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Value, ApiError> {
+    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Result<Value, ApiError> {
         let path = request
             .uri()
             .path()
@@ -45,16 +48,12 @@ impl Internal {
                 let version = env!("CARGO_PKG_VERSION");
                 Ok(json!({"status": "ok", "version": version, "runtime": runtime}))
             }
-            (&Method::GET, "/runs") => {
-                let after = number(&query, "after")?.unwrap_or(0);
-                let limit = number(&query, "limit")?.unwrap_or(limits::RUNS_PER_PAGE_DEFAULT);
-                let limit = limit.min(limits::RUNS_PER_PAGE_MAX);
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                let runs = tell::runs(&self.flow.view(), after, limit)?;
-                Ok(json!({ "runs": runs }))
-            }
             (&Method::GET, "/replay") => replay::told(&self.flow, &query),
             (&Method::POST, "/replay") => replay::asked(&self.flow, request.into_body()).await,
+            (&Method::GET, "/explain") => explain::explain(&self.flow, caller, &query),
+            (&Method::GET, "/runs") => runs::page(&self.flow, &query),
+            (&Method::GET, "/runs/changes") => runs::changes(&self.flow, &query).await,
+            (&Method::GET, path) if path.starts_with("/runs/") => runs::single(&self.flow, path),
             (&Method::GET, "/images") => images::list(&self.flow).await,
             (&Method::POST, "/images") => {
                 images::load(&self.flow, &self.scratch, request.into_body()).await
@@ -70,8 +69,8 @@ impl Internal {
 
 #[async_trait]
 impl RawHandler for Internal {
-    async fn call(&self, _: Caller, request: Request<Incoming>) -> Response<Body> {
-        let (status, value) = match self.answer(request).await {
+    async fn call(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
+        let (status, value) = match self.answer(&caller, request).await {
             Ok(value) => (StatusCode::OK, value),
             Err(e) => {
                 let status = StatusCode::from_u16(e.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -87,17 +86,4 @@ impl RawHandler for Internal {
             .insert(http::header::CONTENT_TYPE, json);
         response
     }
-}
-
-fn text<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(n, _)| *n == name).map(|(_, text)| text)
-}
-
-fn number(query: &str, name: &str) -> Result<Option<u64>, ApiError> {
-    let Some(text) = text(query, name) else {
-        return Ok(None);
-    };
-    let bad = |_| ApiError::validation(format!("{name} must be a whole number, not {text}."));
-    text.parse().map(Some).map_err(bad)
 }

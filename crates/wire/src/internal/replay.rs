@@ -8,6 +8,8 @@ use landfall_flow::repeat::{self, Ask};
 use landfall_flow::{Flow, tell};
 use serde_json::{Value, json};
 
+use super::query::{Query, invalid};
+
 /// Does a part of what the body asks for; `next` in the answer says what to add to the body for the rest.
 pub(super) async fn asked(flow: &Flow, body: Incoming) -> Result<Value, ApiError> {
     let bad =
@@ -21,12 +23,13 @@ pub(super) async fn asked(flow: &Flow, body: Incoming) -> Result<Value, ApiError
 
 /// How the runs with the numbers in `runs` stand.
 pub(super) fn told(flow: &Flow, query: &str) -> Result<Value, ApiError> {
-    let text = super::text(query, "runs").unwrap_or_default();
+    let query = Query::read(query, &["runs"])?;
+    let text = query.text("runs").unwrap_or_default();
     let numbers = text.split(',').filter(|it| !it.is_empty()).map(str::parse);
     let numbers: Vec<u64> = numbers
         .take(limits::REPLAY_RUNS_LOOKED_AT_MAX)
         .collect::<Result<_, _>>()
-        .map_err(|_| ApiError::validation(format!("runs must be numbers of runs, not {text}.")))?;
+        .map_err(|_| invalid(format!("runs must be numbers of runs, not {text}.")))?;
     let runs = tell::some(&flow.view(), &numbers)?;
     Ok(json!({ "runs": runs }))
 }

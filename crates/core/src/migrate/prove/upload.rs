@@ -164,6 +164,12 @@ impl Upload {
         }
     }
 
+    /// What CloudTrail would put on the bus for each of its calls.
+    pub fn told_all(&self, place: &Place) -> Vec<String> {
+        let calls = self.calls();
+        calls.iter().map(|call| self.told(call, place)).collect()
+    }
+
     /// What S3 puts on the bus; nothing for calls that fail or only read.
     pub(super) fn direct(&self, place: &Place) -> Option<String> {
         if self.fails {

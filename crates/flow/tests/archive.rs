@@ -9,6 +9,7 @@ use landfall_core::caller::{Caller, Identity};
 use landfall_core::clock::{Clock as _, Timestamp};
 use landfall_core::error::ApiError;
 use landfall_core::limits;
+use landfall_core::settings::Settings;
 use landfall_flow::deliver::{Delivery, Outcome};
 use landfall_flow::keep::queues;
 use landfall_flow::route::archive::{self, Tally};
@@ -55,6 +56,7 @@ impl House {
             ids: Arc::new(SeededIds::new(7)),
             endpoint: "http://127.0.0.1:4566".to_owned(),
             container_credentials: None,
+            settings: Settings::default(),
         });
         let flow = flow.expect("the flow opens");
         Self { state, clock, flow }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use landfall_core::caller::{Caller, Identity};
 use landfall_core::clock::Clock as _;
 use landfall_core::limits;
+use landfall_core::settings::Settings;
 use landfall_flow::deliver::Delivery;
 use landfall_flow::repeat::{Answer, Ask, repeat};
 use landfall_flow::route::{BusKey, put_events, rules, targets};
@@ -60,6 +61,7 @@ impl House {
             ids: Arc::new(SeededIds::new(7)),
             endpoint: "http://127.0.0.1:4566".to_owned(),
             container_credentials: None,
+            settings: Settings::default(),
         });
         let flow = flow.expect("the flow opens");
         Self {
@@ -82,7 +84,7 @@ impl House {
                 definition::register(tx, me, request(family)).unwrap();
                 let rule = json!({"Name": "arrivals", "EventPattern": r#"{"source":["demo"]}"#});
                 rules::put(tx, me, request(rule)).unwrap();
-                target(tx, me, "csv");
+                target(tx, me, "csv", 0);
             })
             .await;
         house
@@ -147,14 +149,14 @@ impl House {
     }
 }
 
-/// The rule's one target; a task that cannot be started is given up at once.
-fn target(tx: &mut Tx<'_>, me: &Caller, family: &str) {
+/// The rule's one target.
+fn target(tx: &mut Tx<'_>, me: &Caller, family: &str, retries: u32) {
     let target = json!({
         "Rule": "arrivals",
         "Targets": [{
             "Id": "ecs", "Arn": CLUSTER, "RoleArn": "arn:aws:iam::000000000000:role/x",
             "EcsParameters": {"TaskDefinitionArn": family},
-            "RetryPolicy": {"MaximumRetryAttempts": 0},
+            "RetryPolicy": {"MaximumRetryAttempts": retries, "MaximumEventAgeInSeconds": 3600},
         }],
     });
     targets::put(tx, me, request(target)).unwrap();
@@ -258,7 +260,7 @@ async fn runs_meet_the_rule_and_the_target_as_they_are_now() {
             let containers = json!([{"name": "app", "image": "good:1", "memory": 64}]);
             let family = json!({"family": "mended", "containerDefinitions": containers});
             definition::register(tx, me, request(family)).unwrap();
-            target(tx, me, "mended");
+            target(tx, me, "mended", 0);
         })
         .await;
     house.runtime.exit_at_once(Some(0));
@@ -376,6 +378,28 @@ async fn many_runs_are_repeated_in_parts_and_a_crash_between_them_repeats_none_t
         let started: BTreeSet<&String> = starts.iter().map(|it| &it.id).collect();
         assert_eq!(started.len(), starts.len(), "no id starts twice");
     }
+}
+
+#[tokio::test]
+async fn a_repetition_has_all_its_retries_however_old_its_event_is() {
+    let house = House::new().await;
+    house.runtime.fail_pulls_of("app:1");
+    house.arrive(1).await;
+    house.ended(1).await;
+    house.clock.advance_millis(2 * 24 * 3_600 * 1_000);
+    house.change(|tx, me| target(tx, me, "csv", 3)).await;
+    house.ask(failed()).await;
+    house
+        .until("the repetition waits for its retry", |h| {
+            let run = &h.runs()[1];
+            run.attempts == 1 && run.state == RunState::Matched && run.reason.is_some()
+        })
+        .await;
+    house.runtime.heal("app:1");
+    house.runtime.exit_at_once(Some(0));
+    house.clock.advance_millis(600_000);
+    house.change(|_, _| ()).await;
+    assert_eq!(house.ended(2).await[1].state, RunState::Succeeded);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The newest event of one object meets the rules of its bus once more, as they are now, whether one of them ever
 //! matched it or not.
 
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_store::Direction;
@@ -37,7 +38,7 @@ impl From<ApiError> for Undone {
 
 /// Lets the event meet the rules.
 pub(super) async fn repeat(flow: &Flow, ask: &Ask, object: ObjectRef) -> Result<Answer, ApiError> {
-    let found = match find(&flow.view(), &object)? {
+    let found = match find(&flow.view(), &object, flow.clock().now())? {
         Some(found) => found,
         None => made_again(flow, object)?,
     };
@@ -59,7 +60,7 @@ pub(super) async fn repeat(flow: &Flow, ask: &Ask, object: ObjectRef) -> Result<
 }
 
 /// The newest event of the object that the ledger tells of.
-fn find(db: &impl Reader, object: &ObjectRef) -> Result<Option<Found>, ApiError> {
+fn find(db: &impl Reader, object: &ObjectRef, now: Timestamp) -> Result<Option<Found>, ApiError> {
     let is_it = |found: &ObjectRef| {
         let version = object.version_id.is_none() || found.version_id == object.version_id;
         found.bucket == object.bucket && found.key == object.key && version
@@ -78,7 +79,7 @@ fn find(db: &impl Reader, object: &ObjectRef) -> Result<Option<Found>, ApiError>
         match &mut found {
             None => {
                 found = Some(Found {
-                    event: event(&delivery, Again::by_landfall()),
+                    event: event(&delivery, Again::by_landfall(), now),
                     runs: vec![(number, delivery)],
                 });
             }

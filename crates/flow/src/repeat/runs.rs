@@ -4,6 +4,7 @@
 use std::ops::Bound;
 
 use landfall_core::api::generated::events as api;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_store::Direction;
@@ -205,21 +206,21 @@ fn again(
         token: format!("{number}#{}", delivery.replayed_as.len()),
         ..Again::by_landfall()
     };
-    let event = event(delivery, again);
+    let event = event(delivery, again, tx.now());
     let replay = deliver::enqueue(tx, &bus, rule, target, &event)?;
     link(tx, number, delivery, replay)?;
     Ok(replay)
 }
 
-/// The event of a delivery, on its way again.
-pub(super) fn event(delivery: &Delivery, again: Again) -> StoredEvent {
+/// The event of a delivery, on its way again. It is as old as a new one, or its retries would be over before they begin.
+pub(super) fn event(delivery: &Delivery, again: Again, now: Timestamp) -> StoredEvent {
     StoredEvent {
         id: delivery.event_id.clone(),
         account: delivery.account.clone(),
         region: delivery.region.clone(),
         bus: delivery.bus.clone(),
         json: delivery.event_json.clone(),
-        ingested_at: delivery.ingested_at,
+        ingested_at: now,
         object: delivery.object.clone(),
         hops: delivery.hops,
         again: Some(again),

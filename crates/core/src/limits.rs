@@ -94,7 +94,7 @@ pub const RUNS_PER_PAGE_MAX: u64 = 10_000;
 pub const REPLAY_RUNS_LOOKED_AT_MAX: usize = 1_000;
 /// Runs that one commit repeats.
 pub const REPLAY_RUNS_PER_COMMIT_MAX: usize = 100;
-/// Newest lines of the ledger in which the event of an object is looked for, before it is made again.
+/// Newest runs of an object among which its event is looked for, before it is made again.
 pub const REPLAY_OBJECT_RUNS_LOOKED_AT_MAX: usize = 10_000;
 /// Deliveries that one question to the ledger looks at; the answer's token leads to the others.
 pub const RUNS_SCANNED_PER_PAGE_MAX: usize = 10_000;

@@ -4,16 +4,15 @@
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
-use landfall_store::Direction;
 
 use super::ask::{Answer, Ask, Item};
-use super::runs::{event, link, number_of};
+use super::runs::{event, link};
 use crate::deliver::{Delivery, delivery_key};
 use crate::drive::Flow;
-use crate::key::Key;
 use crate::land::event::created_again;
 use crate::land::object::ObjectAt;
 use crate::route::{self, Again, BusKey, ObjectRef, StoredEvent};
+use crate::tell;
 use crate::tx::{Reader, Tx};
 
 /// The event, and the runs that it has led to, by number.
@@ -59,37 +58,22 @@ pub(super) async fn repeat(flow: &Flow, ask: &Ask, object: ObjectRef) -> Result<
     flow.write(decide).await
 }
 
-/// The newest event of the object that the ledger tells of.
+/// The newest event of the object that the ledger tells of. A repetition makes no event newer than it was.
 fn find(db: &impl Reader, object: &ObjectRef, now: Timestamp) -> Result<Option<Found>, ApiError> {
-    let is_it = |found: &ObjectRef| {
-        let version = object.version_id.is_none() || found.version_id == object.version_id;
-        found.bucket == object.bucket && found.key == object.key && version
+    let is_of_version = |delivery: &Delivery| {
+        let version = delivery.object.as_ref().map(|it| &it.version_id);
+        object.version_id.is_none() || version == Some(&object.version_id)
     };
-    let mut found: Option<Found> = None;
-    for entry in db
-        .list::<Delivery>(&Key::new("delivery"), Direction::Backward)
-        .take(limits::REPLAY_OBJECT_RUNS_LOOKED_AT_MAX)
-    {
-        let (key, delivery) = entry?;
-        let is_about = delivery.object.as_ref().is_some_and(is_it);
-        if !is_about || delivery.event_json.is_empty() {
-            continue;
-        }
-        let number = number_of(&key);
-        match &mut found {
-            None => {
-                found = Some(Found {
-                    event: event(&delivery, Again::by_landfall(), now),
-                    runs: vec![(number, delivery)],
-                });
-            }
-            Some(found) if found.event.id == delivery.event_id => {
-                found.runs.push((number, delivery));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(found)
+    let most = limits::REPLAY_OBJECT_RUNS_LOOKED_AT_MAX;
+    let mut runs = tell::of_object(db, &object.bucket, &object.key, most)?;
+    runs.retain(|(_, run)| is_of_version(run) && !run.event_json.is_empty());
+    let first = runs.iter().find(|(_, run)| run.replay.is_none());
+    let Some((_, newest)) = first.or(runs.first()) else {
+        return Ok(None);
+    };
+    let event = event(newest, Again::by_landfall(), now);
+    runs.retain(|(_, run)| run.event_id == event.id);
+    Ok(Some(Found { event, runs }))
 }
 
 /// The event of an object that no rule has matched: made of the version that is stored.

@@ -12,7 +12,7 @@ use landfall_store::Direction;
 use super::ask::{Answer, Ask, Item, Next};
 use crate::deliver::{self, Delivery, delivery_key};
 use crate::drive::Flow;
-use crate::key::{self, Key};
+use crate::key::Key;
 use crate::route::{Again, BusKey, Rule, StoredEvent, rules};
 use crate::tell;
 use crate::tx::{Reader, Tx};
@@ -57,7 +57,7 @@ fn look(db: &impl Reader, ask: &Ask) -> Result<(Vec<u64>, Option<Next>), ApiErro
     let entries = db.list_between::<Delivery>(from, end, Direction::Forward);
     for (looked_at, entry) in entries.enumerate() {
         let (key, delivery) = entry?;
-        let number = number_of(&key);
+        let number = tell::number_of(&key).unwrap_or(0);
         let is_enough = found.len() == limits::REPLAY_RUNS_PER_COMMIT_MAX
             || looked_at == limits::REPLAY_RUNS_LOOKED_AT_MAX;
         if number > up_to || is_enough {
@@ -84,14 +84,9 @@ fn newest(db: &impl Reader) -> Result<u64, ApiError> {
     let newest = db
         .list::<Delivery>(&Key::new("delivery"), Direction::Backward)
         .next();
-    Ok(newest.transpose()?.map_or(0, |(key, _)| number_of(&key)))
-}
-
-/// The number in a delivery's key.
-pub(super) fn number_of(key: &Key) -> u64 {
-    let parts = key::parts(key.bytes());
-    let number = parts.first().and_then(|part| key::number(part));
-    number.unwrap_or(0)
+    Ok(newest
+        .transpose()?
+        .map_or(0, |(key, _)| tell::number_of(&key).unwrap_or(0)))
 }
 
 fn decide(
@@ -239,7 +234,8 @@ pub(super) fn link(
         tx.put(&delivery_key(replay), &again)?;
     }
     delivery.replayed_as.push(replay);
-    tx.put(&delivery_key(number), delivery)
+    tx.put(&delivery_key(number), delivery)?;
+    tell::changed(tx, number, delivery)
 }
 
 fn note(

@@ -191,6 +191,7 @@ mod tests {
                 version_id: None,
             }),
             hops: 0,
+            again: None,
         };
         assert!(is_distinct(&of_s3));
         let put = StoredEvent {

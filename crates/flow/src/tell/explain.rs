@@ -213,6 +213,7 @@ fn kept_event(delivery: &Delivery) -> StoredEvent {
         ingested_at: delivery.ingested_at,
         object: delivery.object.clone(),
         hops: delivery.hops,
+        again: None,
     }
 }
 
@@ -250,6 +251,7 @@ fn imagined(
         ingested_at: now,
         object: None,
         hops: 0,
+        again: None,
     }
 }
 

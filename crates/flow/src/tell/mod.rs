@@ -17,7 +17,7 @@ pub use ledger::{Ended, EndedTask, Listed, Tally};
 pub(crate) use ledger::{changed, entered, task_ended};
 pub(crate) use news::News;
 pub use news::{Changes, changes};
-pub(crate) use query::{number_of, of_object};
 pub use query::{Filter, Page, runs, single, some};
+pub(crate) use query::{number_of, of_object};
 pub(crate) use run::state_of;
 pub use run::{Container, Run, RunState, Start};

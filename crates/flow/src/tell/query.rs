@@ -159,21 +159,21 @@ fn of_objects(
     Ok(Some(numbers))
 }
 
-/// The deliveries of the events of one object, newest first.
-pub(crate) fn of_object<'a>(
-    db: &'a impl Reader,
+/// The newest `count` deliveries of the events of one object, newest first.
+pub(crate) fn of_object(
+    db: &impl Reader,
     bucket: &str,
     key: &str,
-) -> impl Iterator<Item = Result<(u64, Delivery), ApiError>> + 'a {
-    let lines = db.list::<Listed>(&listed_key(bucket).part(key), Direction::Backward);
-    lines.filter_map(move |line| {
-        let number = match line {
-            Ok((line, _)) => number_of(&line)?,
-            Err(e) => return Some(Err(e)),
-        };
-        let delivery = db.get::<Delivery>(&delivery_key(number)).transpose()?;
-        Some(delivery.map(|delivery| (number, delivery)))
-    })
+    count: usize,
+) -> Result<Vec<(u64, Delivery)>, ApiError> {
+    let all = listed_key(bucket).part(key);
+    let mut found = Vec::new();
+    for line in db.list::<Listed>(&all, Direction::Backward).take(count) {
+        let number = number_of(&line?.0).unwrap_or(0);
+        let delivery = db.get::<Delivery>(&delivery_key(number))?;
+        found.extend(delivery.map(|delivery| (number, delivery)));
+    }
+    Ok(found)
 }
 
 /// The runs of these numbers; those that are not there are left out.

@@ -118,7 +118,7 @@ def test_a_prefix_missed_by_one_character(road):
     told, status = road.explain("inputs/a.csv")
     assert status == NO_RULE
     assert told["verdict"] == (
-        f'Rule {road.name} wants detail.object.key to be one of [{{"prefix":"input/"}}], and it is "inputs/a.csv": '
+        f'Rule {road.name} wants detail.object.key to be one of [{{"prefix": "input/"}}], and it is "inputs/a.csv": '
         "the first 5 of 6 characters are the same."
     )
 

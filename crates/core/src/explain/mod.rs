@@ -37,6 +37,8 @@ pub struct RuleFacts<'a> {
 /// An upload, as both roads tell of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Upload<'a> {
+    /// Name of the bucket.
+    pub bucket: &'a str,
     /// S3's own event.
     pub direct: &'a str,
     /// What CloudTrail would put on the bus for each of its calls, if a trail looked.
@@ -108,6 +110,9 @@ pub struct Judgement {
     pub cause: Cause,
     /// Every field that is against it, the deciding one first.
     pub misses: Vec<Missed>,
+    /// Whether the rule is about something else altogether: another source, other events, or another bucket than one
+    /// of nearly the same name.
+    pub is_far: bool,
 }
 
 impl Judgement {
@@ -115,6 +120,7 @@ impl Judgement {
         Self {
             cause,
             misses: Vec::new(),
+            is_far: false,
         }
     }
 
@@ -123,28 +129,27 @@ impl Judgement {
         matches!(self.cause, Cause::Matches | Cause::MatchesEither(_))
     }
 
-    /// Whether the rule is about something else altogether: another source, or another bucket than one of nearly the
-    /// same name.
-    pub fn is_far(&self) -> bool {
-        let is_elsewhere = |miss: &Missed| match miss.path.as_str() {
-            "source" => miss.near != Some(Near::Case),
-            "detail-type" | "detail.bucket.name" | "detail.requestParameters.bucketName" => {
-                !is_alike(miss)
-            }
-            _ => false,
-        };
-        matches!(self.cause, Cause::Field(_)) && self.misses.iter().any(is_elsewhere)
-    }
-
     /// Smaller is nearer.
     pub fn distance(&self) -> (usize, u64) {
         match &self.cause {
             Cause::Matches | Cause::MatchesEither(_) => (0, 0),
             Cause::BucketIsOff | Cause::Disabled | Cause::OtherBus | Cause::NoTrail(_) => (0, 1),
-            Cause::OtherRoad { .. } => (1, 0),
+            Cause::OtherRoad { .. } => (self.misses.len(), 1_000),
             Cause::Field(miss) => (self.misses.len(), distance(miss)),
             Cause::Unreadable(_) => (usize::MAX, 0),
         }
+    }
+}
+
+/// Whether a field says that the rule is about something else than uploads to the bucket.
+fn is_elsewhere(miss: &Missed, bucket: &str) -> bool {
+    match miss.path.as_str() {
+        "source" => miss.near != Some(Near::Case),
+        "detail-type" => !is_alike(miss),
+        "detail.bucket.name" | "detail.requestParameters.bucketName" => {
+            !is_alike(miss) && !miss.wanted.contains(&format!("\"{bucket}\""))
+        }
+        _ => false,
     }
 }
 
@@ -158,6 +163,8 @@ fn is_alike(miss: &Missed) -> bool {
 
 fn distance(miss: &Missed) -> u64 {
     match &miss.near {
+        // A word for the same thing, done in another way.
+        None if miss.path == "detail.reason" => 100,
         Some(Near::OtherElement) => 2,
         Some(Near::Case) => 3,
         Some(Near::Kind) => 4,
@@ -183,7 +190,7 @@ pub fn judge(rule: &RuleFacts<'_>, upload: &Upload<'_>) -> Judgement {
         _ => (direct, true),
     };
     if !misses.is_empty() {
-        return missed(misses, is_direct);
+        return missed(misses, is_direct, upload.bucket);
     }
     Judgement::of(unmatched(rule, upload, is_direct).unwrap_or_else(|| {
         let told = upload.told.last().map_or("", String::as_str);
@@ -215,7 +222,7 @@ fn is_kind(path: &str) -> bool {
     matches!(path, "source" | "detail-type")
 }
 
-fn missed(misses: Vec<Miss>, is_direct: bool) -> Judgement {
+fn missed(misses: Vec<Miss>, is_direct: bool, bucket: &str) -> Judgement {
     let mut misses: Vec<Missed> = misses.into_iter().map(Missed::of).collect();
     misses.sort_by_key(|miss| weight(miss, is_direct));
     let cause = misses.first().map(|first| {
@@ -231,6 +238,7 @@ fn missed(misses: Vec<Miss>, is_direct: bool) -> Judgement {
     });
     Judgement {
         cause: cause.unwrap_or(Cause::Matches),
+        is_far: misses.iter().any(|miss| is_elsewhere(miss, bucket)),
         misses,
     }
 }

@@ -68,6 +68,7 @@ fn judged(rule: RuleFacts<'_>, pattern: &str, key: &str, trails: &Trails) -> (Ju
     let direct = event(key, CreatedReason::PutObject);
     let told = told(key);
     let upload = Upload {
+        bucket: "inbox",
         direct: &direct,
         told: &told,
         bucket_sends: true,
@@ -163,6 +164,7 @@ fn what_keeps_a_pattern_that_fits_from_the_upload_is_said() {
     );
     let direct = event("a", CreatedReason::PutObject);
     let upload = Upload {
+        bucket: "inbox",
         direct: &direct,
         told: &[],
         bucket_sends: false,
@@ -183,6 +185,7 @@ fn parts_against_put_object_are_said_to_be_parts() {
     let pattern = on_objects(r#""reason":["PutObject"]"#);
     let direct = event("a", CreatedReason::CompleteMultipartUpload);
     let upload = Upload {
+        bucket: "inbox",
         direct: &direct,
         told: &[],
         bucket_sends: true,
@@ -230,14 +233,15 @@ fn nearer_misses_come_first_and_rules_on_other_things_are_far() {
     ));
     assert!(near.distance() < farther.distance());
     assert!(farther.distance() < two.distance());
-    assert!(!near.is_far() && !farther.is_far() && !two.is_far());
+    assert!(!near.is_far && !farther.is_far && !two.is_far);
     for pattern in [
         r#"{"source":["aws.ecs"]}"#,
         r#"{"source":["aws.s3"],"detail":{"bucket":{"name":["elsewhere"]}}}"#,
+        r#"{"detail-type":["Object Created"],"detail":{"requestParameters":{"bucketName":["elsewhere"]}}}"#,
     ] {
-        assert!(of(pattern).is_far(), "{pattern}");
+        assert!(of(pattern).is_far, "{pattern}");
     }
-    assert!(!of(r#"{"detail":{"bucket":{"name":["inbox2"]}}}"#).is_far());
+    assert!(!of(r#"{"detail":{"bucket":{"name":["inbox2"]}}}"#).is_far);
 }
 
 #[test]

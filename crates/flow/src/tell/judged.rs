@@ -96,6 +96,7 @@ pub(super) fn rules(
     let told = imagined.told_all(&place);
     let trails = trails(db, &imagined, event)?;
     let upload = Upload {
+        bucket: &question.at.bucket,
         direct: &event.json,
         told: &told,
         bucket_sends: sends,
@@ -248,7 +249,7 @@ fn told_of(
         state: rule.state.clone(),
         is_match,
         is_either: matches!(judgement.cause, Cause::MatchesEither(_)),
-        is_far: judgement.is_far(),
+        is_far: judgement.is_far,
         sentence,
         misses: judgement.misses.iter().map(JudgedField::from).collect(),
         targets: targets.collect(),

@@ -62,6 +62,14 @@ pub const CONTENT_CHUNK_BYTES: usize = 128 * 1024;
 pub const STEP_RETRY_MILLIS: i64 = 1_000;
 /// Tasks that run at once on this host, unless `landfall.toml` says otherwise; the others wait in order.
 pub const TASKS_PLACED_MAX: usize = 64;
+/// Tasks that are given a place in one turn of the loop.
+pub const TASKS_ADMITTED_PER_TURN_MAX: usize = 32;
+/// Waiting tasks of a former form that are taken over in one turn of the loop.
+pub const TASKS_TAKEN_OVER_PER_TURN_MAX: usize = 256;
+/// Waiting tasks that are stopped in one turn of the loop when a server that keeps nothing stops.
+pub const TASKS_STOPPED_PER_TURN_MAX: usize = 256;
+/// How often tasks of other rules may be let past one that is too large for what is left, before it comes first.
+pub const TASK_PASSED_OVER_MAX: u32 = 64;
 /// Lines of a container's output that share one commit.
 pub const LOG_LINES_PER_COMMIT_MAX: usize = 512;
 /// Pause before a container's report is offered again to a loop that is too busy.

@@ -6,6 +6,7 @@ use landfall_pattern::Matcher;
 
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
+use crate::run::Launches;
 use crate::trail::Waiting;
 
 /// The compiled rules of a bus.
@@ -25,10 +26,8 @@ pub struct Caches {
     pub(crate) routed: u64,
     /// No delivery is due before this moment (milliseconds since the epoch); `None`: none is due at all.
     pub(crate) deliveries_due: Option<i64>,
-    /// Tasks that have been placed and have not stopped.
-    pub(crate) placed: usize,
-    /// Tasks may wait for a place.
-    pub(crate) tasks_waiting: bool,
+    /// Which tasks have a place, and where others wait for one.
+    pub(crate) launches: Launches,
     /// What waits for trails.
     pub(crate) trails: Waiting,
     /// Buckets that uploads have met.
@@ -43,8 +42,7 @@ impl Caches {
             events_waiting: true,
             routed: 0,
             deliveries_due: Some(0),
-            placed: 0,
-            tasks_waiting: true,
+            launches: Launches::default(),
             trails,
             buckets: ReadBuckets::default(),
         }
@@ -82,7 +80,7 @@ impl Caches {
     /// A step failed and was taken back: look at everything again.
     pub(crate) fn doubt(&mut self, retry_at_millis: i64) {
         self.events_waiting = true;
-        self.tasks_waiting = true;
+        self.launches.doubt();
         self.deliveries_due = Some(retry_at_millis);
         self.trails.doubt(retry_at_millis);
     }

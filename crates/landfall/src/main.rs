@@ -7,6 +7,7 @@ mod config;
 mod deploy;
 mod draw;
 mod exec;
+mod host;
 mod image;
 mod interrupts;
 mod late_runtime;

@@ -8,12 +8,16 @@ pub mod cluster;
 pub mod definition;
 pub(crate) mod effects;
 mod follow;
+mod former;
+mod lack;
 mod leave;
 mod life;
 mod place;
+mod queue;
 mod report;
 mod rule;
 pub mod settings;
+mod size;
 mod spec;
 mod supported;
 pub mod task;
@@ -23,9 +27,9 @@ use landfall_core::arn::Arn;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
 pub use leave::stop_all;
-pub(crate) use place::{recover, turn};
+pub(crate) use place::{Launches, recover, turn};
 pub use rule::from_rule;
-pub use task::{Failure, TaskRecord, run_task};
+pub use task::{Failure, Origin, TaskRecord, run_task};
 
 use crate::tx::Reader;
 

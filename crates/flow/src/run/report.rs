@@ -9,7 +9,7 @@ use landfall_core::task::TaskStatus;
 use landfall_runtime::ExitStatus;
 
 use super::task::{self, Failure, TaskRecord};
-use super::{definition, life, spec};
+use super::{definition, life, place, spec};
 use crate::deliver::{self, Refusal};
 use crate::keep::logs;
 use crate::tx::{Effect, Reader, Tx};
@@ -241,6 +241,20 @@ pub(super) fn not_started(tx: &mut Tx<'_>, arn: &str, reason: &str) -> Result<()
     settle(tx, &mut record)
 }
 
+/// The task waits for a place that it would never get.
+pub(super) fn cannot_fit(
+    tx: &mut Tx<'_>,
+    record: &mut TaskRecord,
+    reason: &str,
+) -> Result<(), ApiError> {
+    for container in record.task.containers.iter_mut().flatten() {
+        container.last_status = Some("STOPPED".to_owned());
+    }
+    record.failure = Some(Failure::Start);
+    life::unwanted(record, "TaskFailedToStart", reason, tx.now());
+    settle(tx, record)
+}
+
 /// With the last container gone the task has ended; otherwise the others are stopped when it should end.
 fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
     let stopped = |c: &api::Container| c.last_status.as_deref() == Some("STOPPED");
@@ -266,8 +280,7 @@ fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
         .collect();
     tx.effect(Effect::RemoveContainers(ids));
     hand_back(tx, record)?;
-    tx.caches.placed = tx.caches.placed.saturating_sub(1);
-    Ok(())
+    place::release(tx, record)
 }
 
 /// What a delivery started and what could not be started goes back to the delivery.

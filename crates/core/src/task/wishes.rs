@@ -1,15 +1,26 @@
 //! What a resource's tags ask of Landfall beyond AWS. Never looks at which resource carries them: where a wish has no
 //! meaning it has no effect, so that a whole stack can be tagged.
 
+use crate::limits::{EVENTS_RETRY_AGE_SECONDS_MAX, EVENTS_RETRY_ATTEMPTS_MAX};
+
 /// Beginning of the names of these tags.
 const PREFIX: &str = "landfall:";
 /// Of a cluster or a rule: tasks that run at once.
 pub const MAX_RUNNING: &str = "landfall:max-running";
 /// Of a cluster or a rule: tasks that start within a second.
 pub const STARTS_PER_SECOND: &str = "landfall:starts-per-second";
+/// Of a rule or a task definition: how often a run that failed is repeated. The rule's word counts first.
+pub const RETRY_ON_EXIT: &str = "landfall:retry-on-exit";
+/// Of a rule or a task definition: seconds before the first repetition, jitter aside; doubles with every further one.
+pub const RETRY_ON_EXIT_SECONDS: &str = "landfall:retry-on-exit-seconds";
 
 /// The tags that are known, each with the largest number that it takes.
-const KNOWN: [(&str, u64); 2] = [(MAX_RUNNING, u64::MAX), (STARTS_PER_SECOND, u64::MAX)];
+const KNOWN: [(&str, u64); 4] = [
+    (MAX_RUNNING, u64::MAX),
+    (STARTS_PER_SECOND, u64::MAX),
+    (RETRY_ON_EXIT, EVENTS_RETRY_ATTEMPTS_MAX as u64),
+    (RETRY_ON_EXIT_SECONDS, EVENTS_RETRY_AGE_SECONDS_MAX as u64),
+];
 
 /// Refuses a tag that would be without effect, in one sentence.
 ///
@@ -69,6 +80,16 @@ mod tests {
                 "The value of the tag landfall:max-running must be a whole number of at least 1.";
             assert_eq!(said, expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn repetitions_have_a_bound() {
+        assert_eq!(check(RETRY_ON_EXIT, "185"), Ok(()));
+        let said = check(RETRY_ON_EXIT, "186").unwrap_err();
+        let expected =
+            "The value of the tag landfall:retry-on-exit must be a whole number from 1 to 185.";
+        assert_eq!(said, expected);
+        assert!(check(RETRY_ON_EXIT_SECONDS, "86401").is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use landfall_core::retry::{self, Next, RetryPolicy};
 use landfall_core::task::delivery_id;
 use landfall_store::Direction;
 
-pub(crate) use again::not_started;
+pub(crate) use again::{Fault, failed_behind};
 pub use record::{DeadLetter, Delivery, Due, Outcome, Refusal, delivery_key};
 
 use crate::drive::Pending;
@@ -55,6 +55,7 @@ pub(crate) fn enqueue(
         tasks: Vec::new(),
         former_tasks: Vec::new(),
         starts: 0,
+        repetitions: 0,
         finished_at: None,
     };
     let number = tx.next_sequence();
@@ -121,15 +122,14 @@ fn refused(
     delivery: &mut Delivery,
     refusal: Refusal,
 ) -> Result<(), ApiError> {
-    let mut jitter = [0_u8; 8];
-    tx.ids().fill(&mut jitter);
     let next = retry::decide(
         policy(&delivery.target),
-        delivery.attempts,
+        // An attempt that repeats a run is no retry of what was refused.
+        delivery.attempts.saturating_sub(delivery.repetitions),
         delivery.matched_at,
         tx.now(),
         refusal.code.kind(),
-        u64::from_le_bytes(jitter),
+        jitter(tx),
     );
     match next {
         Next::RetryAt(at) => {
@@ -153,6 +153,12 @@ fn refused(
 fn finish(tx: &Tx<'_>, delivery: &mut Delivery, outcome: Outcome) {
     delivery.outcome = outcome;
     delivery.finished_at = Some(tx.now());
+}
+
+fn jitter(tx: &Tx<'_>) -> u64 {
+    let mut jitter = [0_u8; 8];
+    tx.ids().fill(&mut jitter);
+    u64::from_le_bytes(jitter)
 }
 
 fn policy(target: &api::Target) -> RetryPolicy {

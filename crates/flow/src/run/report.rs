@@ -10,7 +10,7 @@ use landfall_runtime::ExitStatus;
 
 use super::task::{self, Failure, TaskRecord};
 use super::{definition, life, place, spec};
-use crate::deliver::{self, Refusal};
+use crate::deliver::{self, Fault, Refusal};
 use crate::keep::logs;
 use crate::tx::{Effect, Reader, Tx};
 
@@ -283,14 +283,20 @@ fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
     place::release(tx, record)
 }
 
-/// What a delivery started and what could not be started goes back to the delivery.
+/// What a delivery started and what failed goes back to the delivery.
 fn hand_back(tx: &mut Tx<'_>, record: &TaskRecord) -> Result<(), ApiError> {
-    let (Some(number), Some(Failure::Start)) = (record.delivery, record.failure) else {
+    let (Some(number), Some(failure)) = (record.delivery, record.failure) else {
         return Ok(());
     };
-    let refusal = Refusal {
-        code: ErrorCode::TaskFailedToStart,
-        message: record.task.stopped_reason.clone().unwrap_or_default(),
+    let definition = record.task.task_definition_arn.as_deref();
+    let fault = match failure {
+        Failure::Start => Fault::Start(Refusal {
+            code: ErrorCode::TaskFailedToStart,
+            message: record.task.stopped_reason.clone().unwrap_or_default(),
+        }),
+        Failure::Exit => Fault::Exit {
+            definition: definition.unwrap_or_default(),
+        },
     };
-    deliver::not_started(tx, number, record.arn(), refusal)
+    deliver::failed_behind(tx, number, record.arn(), fault)
 }

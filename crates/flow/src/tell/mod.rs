@@ -65,10 +65,21 @@ pub struct Run {
     pub attempts: u32,
     /// ARNs of the tasks.
     pub tasks: Vec<String>,
+    /// ARNs of tasks that failed and that another one has taken the place of, or will; oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub former_tasks: Vec<String>,
+    /// How often a run that failed was repeated.
+    #[serde(skip_serializing_if = "is_none")]
+    pub repetitions: u32,
     /// Exit codes of the tasks' containers, in order; a container without one never ran or was lost.
     pub exit_codes: Vec<Option<i32>>,
     /// Why it failed, in one sentence.
     pub reason: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The newest `count` runs behind number `after`, oldest first.
@@ -121,6 +132,8 @@ fn run(db: &impl Reader, number: u64, delivery: Delivery) -> Result<Run, ApiErro
         ended_at: ended.map(Timestamp::iso8601_millis),
         attempts: delivery.attempts,
         tasks: delivery.tasks,
+        former_tasks: delivery.former_tasks,
+        repetitions: delivery.repetitions,
     })
 }
 
@@ -167,7 +180,13 @@ fn reason(delivery: &Delivery, tasks: &[TaskRecord], state: RunState) -> Option<
             format!("{why} (and it could not be put into the dead-letter queue: {cause})")
         }),
         (Outcome::Pending, _) => refusal,
-        (Outcome::Delivered, RunState::Failed) => tasks.iter().find_map(why_stopped),
+        (Outcome::Delivered, RunState::Failed) => {
+            let why = tasks.iter().find_map(why_stopped);
+            match delivery.repetitions {
+                0 => why,
+                times => why.map(|why| format!("{why} (it was run {} times)", times + 1)),
+            }
+        }
         (Outcome::Delivered, _) => None,
     }
 }

@@ -12,6 +12,7 @@ mod former;
 mod lack;
 mod leave;
 mod life;
+mod orphans;
 mod place;
 mod queue;
 mod report;

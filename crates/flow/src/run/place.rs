@@ -343,5 +343,6 @@ pub(crate) fn recover(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             tx.effect(Effect::StopTask(record.arn().to_owned()));
         }
     }
+    tx.effect(Effect::SweepContainers);
     Ok(Pending::default())
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use landfall_pattern::Matcher;
 
+use crate::key::Key;
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
 use crate::run::Launches;
@@ -26,6 +27,8 @@ pub struct Caches {
     pub(crate) routed: u64,
     /// No delivery is due before this moment (milliseconds since the epoch); `None`: none is due at all.
     pub(crate) deliveries_due: Option<i64>,
+    /// Every mark of a due delivery up to this one has been taken away.
+    pub(crate) deliveries_past: Option<Key>,
     /// Which tasks have a place, and where others wait for one.
     pub(crate) launches: Launches,
     /// What waits for trails.
@@ -42,6 +45,7 @@ impl Caches {
             events_waiting: true,
             routed: 0,
             deliveries_due: Some(0),
+            deliveries_past: None,
             launches: Launches::default(),
             trails,
             buckets: ReadBuckets::default(),
@@ -82,6 +86,7 @@ impl Caches {
         self.events_waiting = true;
         self.launches.doubt();
         self.deliveries_due = Some(retry_at_millis);
+        self.deliveries_past = None;
         self.trails.doubt(retry_at_millis);
     }
 }

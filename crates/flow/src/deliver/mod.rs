@@ -6,6 +6,8 @@ mod again;
 mod attempt;
 mod record;
 
+use std::ops::Bound;
+
 use landfall_core::api::generated::events as api;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
@@ -73,7 +75,9 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             due_millis: tx.caches.deliveries_due,
         });
     }
-    let (from, to) = Key::new("due").range();
+    let (first, to) = Key::new("due").range();
+    let past = tx.caches.deliveries_past.as_ref();
+    let from = past.map_or(first, |key| Bound::Excluded(key.bytes().to_vec()));
     let waiting: Vec<Key> = tx
         .list_between::<Due>(from, to, Direction::Forward)
         .take(limits::DELIVERIES_PER_TURN_MAX + 1)
@@ -88,6 +92,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             break;
         }
         tx.delete::<Due>(&key);
+        tx.caches.deliveries_past = Some(key);
         let Some(mut delivery) = tx.get::<Delivery>(&delivery_key(number))? else {
             continue;
         };
@@ -185,7 +190,17 @@ fn schedule(tx: &mut Tx<'_>, number: u64, due_millis: i64) -> Result<(), ApiErro
         .map_or(due_millis, |d| d.min(due_millis));
     tx.caches.deliveries_due = Some(earliest);
     let due = u64::try_from(due_millis).unwrap_or(0);
-    tx.put(&Key::new("due").number(due).number(number), &Due {})
+    let key = Key::new("due").number(due).number(number);
+    // A clock that was set back makes something due before what has been.
+    if tx
+        .caches
+        .deliveries_past
+        .as_ref()
+        .is_some_and(|past| key <= *past)
+    {
+        tx.caches.deliveries_past = None;
+    }
+    tx.put(&key, &Due {})
 }
 
 fn due_parts(key: &Key) -> Result<(i64, u64), ApiError> {

@@ -129,3 +129,16 @@ def test_the_server_still_serves(server):
     name = unique("still")
     sqs = server.client("sqs")
     sqs.delete_queue(QueueUrl=sqs.create_queue(QueueName=name)["QueueUrl"])
+
+
+def test_tags_that_ask_for_what_cannot_be(server):
+    ecs, events = server.client("ecs"), server.client("events")
+    name = unique("tagged")
+    cluster = ecs.create_cluster(clusterName=name)["cluster"]["clusterArn"]
+    rule = events.put_rule(Name=name, EventPattern='{"source": ["x"]}')["RuleArn"]
+    with pytest.raises(ecs.exceptions.InvalidParameterException, match="landfall:max-running"):
+        ecs.tag_resource(resourceArn=cluster, tags=[{"key": "landfall:max-running", "value": "none"}])
+    with pytest.raises(events.exceptions.ClientError, match=r"ValidationException.*landfall:max-running"):
+        events.tag_resource(ResourceARN=rule, Tags=[{"Key": "landfall:max-running", "Value": "0"}])
+    assert ecs.list_tags_for_resource(resourceArn=cluster)["tags"] == []
+    assert events.list_tags_for_resource(ResourceARN=rule)["Tags"] == []

@@ -6,12 +6,12 @@
 pub const COMMIT_GROUP_JOBS_MAX: usize = 256;
 /// Jobs that may wait for the decider; the next one is refused with `SlowDown`/503.
 pub const DECIDER_QUEUE_JOBS_MAX: usize = 4_096;
-/// Events routed in one turn of the loop.
-pub const ROUTE_EVENTS_PER_TURN_MAX: usize = 256;
-/// Deliveries attempted in one turn of the loop.
-pub const DELIVERIES_PER_TURN_MAX: usize = 256;
+/// Events routed in one turn of the loop. A client waits for one turn at most, so what a turn does for a backlog is little.
+pub const ROUTE_EVENTS_PER_TURN_MAX: usize = 32;
+/// Deliveries attempted in one turn of the loop: each may write a task.
+pub const DELIVERIES_PER_TURN_MAX: usize = 8;
 /// Archived events that replays put back on their buses in one turn of the loop, all replays together.
-pub const REPLAY_EVENTS_PER_TURN_MAX: usize = 128;
+pub const REPLAY_EVENTS_PER_TURN_MAX: usize = 32;
 /// Replays that move in one turn of the loop; the others wait for one of these to end.
 pub const REPLAYS_PER_TURN_MAX: usize = 16;
 /// Archived events that one turn of the loop looks at to remove what has expired or lost its archive.
@@ -70,10 +70,20 @@ pub const CONTENT_CHUNK_BYTES: usize = 128 * 1024;
 pub const STEP_RETRY_MILLIS: i64 = 1_000;
 /// Tasks that run at once on this host, unless `landfall.toml` says otherwise; the others wait in order.
 pub const TASKS_PLACED_MAX: usize = 64;
+/// Tasks that are given a place in one turn of the loop.
+pub const TASKS_ADMITTED_PER_TURN_MAX: usize = 4;
+/// Waiting tasks of a former form that are taken over in one turn of the loop.
+pub const TASKS_TAKEN_OVER_PER_TURN_MAX: usize = 256;
+/// Waiting tasks that are stopped in one turn of the loop when a server that keeps nothing stops.
+pub const TASKS_STOPPED_PER_TURN_MAX: usize = 256;
+/// How often tasks of other rules may be let past one that is too large for what is left, before it comes first.
+pub const TASK_PASSED_OVER_MAX: u32 = 64;
 /// Lines of a container's output that share one commit.
 pub const LOG_LINES_PER_COMMIT_MAX: usize = 512;
 /// Pause before a container's report is offered again to a loop that is too busy.
 pub const REPORT_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// How much the processes of tasks stand back behind the server when both want the processor.
+pub const TASK_NICENESS: i32 = 10;
 /// Pause before a runtime that could not say what became of a container is asked again.
 pub const RUNTIME_ASK_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Attempts at the output of a container that has ended and cannot be read.

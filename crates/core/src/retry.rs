@@ -91,19 +91,26 @@ pub fn decide(
         Next::GiveUp(ExhaustedCondition::MaximumEventAgeInSeconds)
     } else {
         Next::RetryAt(
-            now.plus_millis(delay_millis(attempts_made, jitter))
-                .min(expires_at),
+            now.plus_millis(delay_millis(
+                RETRY_DELAY_MILLIS_FIRST,
+                attempts_made,
+                jitter,
+            ))
+            .min(expires_at),
         )
     }
 }
 
-fn delay_millis(attempts_made: u32, jitter: u64) -> i64 {
+/// The wait behind the `attempts_made`-th attempt when the first one is `first_millis`: it doubles with every further
+/// one up to [`RETRY_DELAY_MILLIS_MAX`] (or `first_millis`, if that is more), and its second half is random.
+pub fn delay_millis(first_millis: i64, attempts_made: u32, jitter: u64) -> i64 {
     let doublings = attempts_made.saturating_sub(1);
+    let most = RETRY_DELAY_MILLIS_MAX.max(first_millis);
     let full = 1_i64
         .checked_shl(doublings)
-        .and_then(|factor| factor.checked_mul(RETRY_DELAY_MILLIS_FIRST))
-        .filter(|delay| (1..RETRY_DELAY_MILLIS_MAX).contains(delay))
-        .unwrap_or(RETRY_DELAY_MILLIS_MAX);
+        .and_then(|factor| factor.checked_mul(first_millis))
+        .filter(|delay| (1..most).contains(delay))
+        .unwrap_or(most);
     let half = full / 2;
     let random = jitter % (half.unsigned_abs() + 1);
     half.saturating_add_unsigned(random)
@@ -312,6 +319,25 @@ mod tests {
                 Next::RetryAt(START.plus_millis(shortest)),
                 "{attempts}"
             );
+        }
+    }
+
+    #[test]
+    fn a_longer_first_wait_stays_and_doubles() {
+        let table = [
+            (60_000, 1, 60_000),
+            (60_000, 3, 240_000),
+            (60_000, 4, 300_000),
+            (900_000, 1, 900_000),
+            (900_000, 185, 900_000),
+        ];
+        for (first, attempts, longest) in table {
+            let span = i64::unsigned_abs(longest / 2);
+            let found = (
+                delay_millis(first, attempts, 0),
+                delay_millis(first, attempts, span),
+            );
+            assert_eq!(found, (longest / 2, longest), "{first} {attempts}");
         }
     }
 

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use landfall_pattern::{EventError, Scratch, Snapshot};
 
+use crate::key::Key;
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
 use crate::route::archive::Sweep;
+use crate::run::Launches;
 use crate::tell::Keeping;
 use crate::trail::Waiting;
 
@@ -29,10 +31,10 @@ pub struct Caches {
     pub(crate) routed: u64,
     /// No delivery is due before this moment (milliseconds since the epoch); `None`: none is due at all.
     pub(crate) deliveries_due: Option<i64>,
-    /// Tasks that have been placed and have not stopped.
-    pub(crate) placed: usize,
-    /// Tasks may wait for a place.
-    pub(crate) tasks_waiting: bool,
+    /// Every mark of a due delivery up to this one has been taken away.
+    pub(crate) deliveries_past: Option<Key>,
+    /// Which tasks have a place, and where others wait for one.
+    pub(crate) launches: Launches,
     /// What waits for trails.
     pub(crate) trails: Waiting,
     /// How far archives are looked through for what must go.
@@ -54,8 +56,8 @@ impl Caches {
             events_waiting: true,
             routed: 0,
             deliveries_due: Some(0),
-            placed: 0,
-            tasks_waiting: true,
+            deliveries_past: None,
+            launches: Launches::default(),
             trails,
             archives: Sweep::at_start(),
             replays_active: true,
@@ -113,8 +115,9 @@ impl Caches {
     /// A step failed and was taken back: look at everything again.
     pub(crate) fn doubt(&mut self, retry_at_millis: i64) {
         self.events_waiting = true;
-        self.tasks_waiting = true;
+        self.launches.doubt();
         self.deliveries_due = Some(retry_at_millis);
+        self.deliveries_past = None;
         self.archives.look_now();
         self.replays_active = true;
         self.trails.doubt(retry_at_millis);

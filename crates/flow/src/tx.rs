@@ -23,6 +23,8 @@ pub enum Effect {
     StartTask(String),
     /// Stop the containers of a task, by task ARN.
     StopTask(String),
+    /// Stop and forget the containers of which no task is left.
+    SweepContainers,
     /// Forget the ended containers with these ids.
     RemoveContainers(Vec<String>),
     /// Go on with the operation on a stack, by stack id.

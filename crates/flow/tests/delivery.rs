@@ -231,7 +231,10 @@ async fn a_dead_letter_queue_that_does_not_let_the_rule_in_is_not_reached_and_th
         why.contains("does not allow events.amazonaws.com sqs:SendMessage"),
         "{why}"
     );
-    let run = tell::runs(&house.flow.view(), 0, 1).unwrap().remove(0);
+    let run = tell::runs(&house.flow.view(), &tell::Filter::default(), None, 1)
+        .unwrap()
+        .runs
+        .remove(0);
     let reason = run.reason.unwrap();
     assert!(
         reason.contains("The specified queue does not exist")

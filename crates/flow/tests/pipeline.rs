@@ -9,12 +9,13 @@ use landfall_core::api::generated::ecs;
 use landfall_core::caller::{Caller, Identity, account_of};
 use landfall_core::limits;
 use landfall_flow::keep::roles::token;
+use landfall_flow::keep::tags;
 use landfall_flow::route::{StoredEvent, put_events, rules, targets};
 use landfall_flow::run::{self, Failure, TaskRecord, cluster, definition, task};
-use landfall_flow::runtime::Runtime as _;
+use landfall_flow::runtime::{Found, Runtime as _};
 use landfall_flow::trail::HistoryRecord;
-use landfall_flow::{Flow, FlowParts, deliver};
-use landfall_flow::{Key, Reader};
+use landfall_flow::{Flow, FlowParts, deliver, tell};
+use landfall_flow::{Key, Reader, View};
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState, SeededIds, TestClock};
 
 const CLUSTER: &str = "arn:aws:ecs:us-east-1:000000000000:cluster/batch";
@@ -123,6 +124,7 @@ impl House {
             if holds(self) {
                 return;
             }
+            self.flow.write(|_| Ok(())).await.expect("a turn");
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
         panic!(
@@ -438,6 +440,262 @@ async fn after_a_crash_at_any_commit_a_retried_start_has_one_live_container_and_
         let ids: Vec<_> = runtime.starts().into_iter().map(|s| s.id).collect();
         assert!(ids.len() <= 1, "{ids:?} after {commits} commits");
     }
+}
+
+const DEFINITION: &str = "arn:aws:ecs:us-east-1:000000000000:task-definition/csv:1";
+const RULE: &str = "arn:aws:events:us-east-1:000000000000:rule/arrivals";
+
+async fn tag(house: &House, arn: &'static str, name: &'static str, value: &'static str) {
+    let tag = [(name.to_owned(), value.to_owned())];
+    let tagged = house.flow.write(move |tx| tags::add(tx, arn, tag));
+    tagged.await.expect("tagged");
+}
+
+/// Waits for so many starts in all, and that the last one runs; its container.
+async fn nth_start(house: &House, count: usize) -> String {
+    let starts = house.runtime.wait_for_starts(count).await;
+    assert_eq!(starts.len(), count);
+    house
+        .until("running", |h| {
+            let running = |t: &TaskRecord| t.task.last_status.as_deref() == Some("RUNNING");
+            h.tasks().iter().any(running)
+        })
+        .await;
+    starts[count - 1].id.clone()
+}
+
+/// Lets the longest back-off go by once the run of a container has failed.
+async fn repeated(house: &House, times: u32) {
+    house
+        .until("it is to be run again", |h| {
+            let delivery = &h.deliveries()[0];
+            delivery.repetitions == times && delivery.outcome == deliver::Outcome::Pending
+        })
+        .await;
+    house.clock.advance_millis(limits::RETRY_DELAY_MILLIS_MAX);
+    house.flow.write(|_| Ok(())).await.unwrap();
+}
+
+async fn stopped(house: &House, count: usize) {
+    house
+        .until("stopped", |h| {
+            let stopped = |t: &&TaskRecord| t.task.last_status.as_deref() == Some("STOPPED");
+            h.tasks().iter().filter(stopped).count() == count
+        })
+        .await;
+    house.clock.advance_millis(86_400_000);
+    house.flow.write(|_| Ok(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_fails_is_repeated_as_often_as_the_tag_says_and_then_it_has_failed() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    tag(&house, DEFINITION, "landfall:retry-on-exit", "3").await;
+    house.arrive("in/a").await;
+    assert!(house.runtime.exit(&nth_start(&house, 1).await, 1));
+    repeated(&house, 1).await;
+    assert!(house.runtime.run_out_of_memory(&nth_start(&house, 2).await));
+    repeated(&house, 2).await;
+    assert!(house.runtime.lose(&nth_start(&house, 3).await));
+    repeated(&house, 3).await;
+    assert!(house.runtime.exit(&nth_start(&house, 4).await, 3));
+    stopped(&house, 4).await;
+    let delivery = &house.deliveries()[0];
+    assert_eq!(delivery.outcome, deliver::Outcome::Delivered);
+    assert_eq!((delivery.attempts, delivery.starts), (4, 4));
+    assert_eq!((delivery.tasks.len(), delivery.former_tasks.len()), (1, 3));
+    let run = &tell::runs(&house.flow.view(), &tell::Filter::default(), None, 9)
+        .unwrap()
+        .runs[0];
+    assert_eq!(run.state, tell::RunState::Failed);
+    assert_eq!(run.exit_codes, [Some(3)]);
+    let former = run.starts.iter().filter(|it| it.former);
+    let former: Vec<String> = former.map(|it| it.task.clone()).collect();
+    assert_eq!(former, delivery.former_tasks);
+    let why = "Essential container in task exited (it was run 4 times)";
+    assert_eq!(run.reason.as_deref(), Some(why));
+    let ids: BTreeSet<String> = house.runtime.starts().into_iter().map(|s| s.id).collect();
+    assert_eq!(ids.len(), 4);
+}
+
+#[tokio::test]
+async fn the_rules_word_counts_before_the_definitions_and_says_the_first_wait() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    tag(&house, DEFINITION, "landfall:retry-on-exit", "9").await;
+    tag(&house, RULE, "landfall:retry-on-exit", "1").await;
+    tag(&house, RULE, "landfall:retry-on-exit-seconds", "1000").await;
+    house.arrive("in/a").await;
+    assert!(house.runtime.exit(&nth_start(&house, 1).await, 1));
+    repeated(&house, 1).await;
+    assert_eq!(
+        house.runtime.starts().len(),
+        1,
+        "half of 1000 s is the least"
+    );
+    house
+        .clock
+        .advance_millis(1_000_000 - limits::RETRY_DELAY_MILLIS_MAX);
+    house.flow.write(|_| Ok(())).await.unwrap();
+    assert!(house.runtime.exit(&nth_start(&house, 2).await, 1));
+    stopped(&house, 2).await;
+    assert_eq!(house.runtime.starts().len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_well_or_is_stopped_or_has_no_tag_is_not_repeated() {
+    for (tagged, exit, stop) in [(true, 0, false), (true, 143, true), (false, 1, false)] {
+        let house = House::new();
+        house.furnish(UNQUOTED).await;
+        if tagged {
+            tag(&house, RULE, "landfall:retry-on-exit", "9").await;
+        }
+        house.arrive("in/a").await;
+        let container = nth_start(&house, 1).await;
+        if stop {
+            let ask = serde_json::json!({"cluster": "batch", "task": house.tasks()[0].id});
+            let ask = serde_json::from_value(ask).unwrap();
+            let stop = house.flow.write(move |tx| task::stop(tx, &caller(), &ask));
+            stop.await.unwrap();
+        }
+        assert!(house.runtime.exit(&container, exit));
+        stopped(&house, 1).await;
+        let delivery = &house.deliveries()[0];
+        let expected = (deliver::Outcome::Delivered, 1, 0);
+        let found = (
+            delivery.outcome.clone(),
+            delivery.starts,
+            delivery.repetitions,
+        );
+        assert_eq!(found, expected, "{tagged} {exit} {stop}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_crash_at_any_commit_a_repeated_run_has_one_live_container_and_no_id_starts_twice()
+{
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    tag(&house, RULE, "landfall:retry-on-exit", "2").await;
+    let before = house.state.commits();
+    house.arrive("in/a").await;
+    for times in 1..=2 {
+        let container = nth_start(&house, usize::try_from(times).unwrap()).await;
+        assert!(house.runtime.exit(&container, 1));
+        repeated(&house, times).await;
+    }
+    nth_start(&house, 3).await;
+    let starts = house.runtime.starts();
+    for commits in before + 1..=house.state.commits() {
+        // Each crash has its own world, in which those containers are that had been asked for.
+        let runtime = FakeRuntime::new();
+        let state = Arc::new(house.state.crash(commits));
+        let known: Vec<TaskRecord> = View::new(&*state).all(&Key::new("task")).unwrap();
+        let waits = |t: &&TaskRecord| t.task.last_status.as_deref() != Some("PROVISIONING");
+        for record in known.iter().filter(waits) {
+            let mut specs = starts.iter();
+            let spec = specs.find(|spec| spec.id.starts_with(&record.id));
+            runtime.start(spec.unwrap()).await.unwrap();
+        }
+        let flow = open(Arc::clone(&state), &runtime, &house.clock);
+        let reborn = House {
+            state,
+            runtime: runtime.clone(),
+            clock: house.clock.clone(),
+            flow,
+        };
+        reborn
+            .until("the third run is alive", |h| {
+                for spec in &starts[..2] {
+                    h.runtime.exit(&spec.id, 1);
+                }
+                h.clock.advance_millis(limits::RETRY_DELAY_MILLIS_MAX);
+                let running = |t: &&TaskRecord| t.task.last_status.as_deref() == Some("RUNNING");
+                let all = h.tasks();
+                let running: Vec<_> = all.iter().filter(running).collect();
+                running.len() == 1 && starts[2].id.starts_with(&running[0].id)
+            })
+            .await;
+        let delivery = &reborn.deliveries()[0];
+        assert_eq!((delivery.starts, delivery.repetitions), (3, 2));
+        let mut begun: Vec<String> = runtime.starts().into_iter().map(|s| s.id).collect();
+        begun.sort();
+        begun.dedup();
+        assert_eq!(
+            begun.len(),
+            runtime.starts().len(),
+            "after {commits} commits"
+        );
+        let expected: BTreeSet<&str> = starts.iter().map(|s| s.id.as_str()).collect();
+        assert!(begun.iter().all(|id| expected.contains(id.as_str())));
+    }
+}
+
+#[tokio::test]
+async fn containers_of_no_task_are_removed_at_a_start_and_others_are_not() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.arrive("in/a").await;
+    let alive = nth_start(&house, 1).await;
+    let mut orphan = house.runtime.starts()[0].clone();
+    orphan.id = format!("{}-0", "f".repeat(32));
+    house.runtime.start(&orphan).await.unwrap();
+    let mut ended = orphan.clone();
+    ended.id = format!("{}-0", "e".repeat(32));
+    house.runtime.start(&ended).await.unwrap();
+    assert!(house.runtime.exit(&ended.id, 0));
+    let state = Arc::new(house.state.crash(house.state.commits()));
+    let flow = open(Arc::clone(&state), &house.runtime, &house.clock);
+    let reborn = House {
+        state,
+        runtime: house.runtime.clone(),
+        clock: house.clock.clone(),
+        flow,
+    };
+    reborn
+        .until("both are removed", |h| {
+            // This runtime only notes the wish to stop.
+            if h.runtime.stops().contains(&orphan.id) {
+                h.runtime.exit(&orphan.id, 143);
+            }
+            h.runtime.removed().len() >= 2
+        })
+        .await;
+    let removed: BTreeSet<String> = house.runtime.removed().into_iter().collect();
+    let expected = BTreeSet::from([ended.id, orphan.id.clone()]);
+    assert_eq!(removed, expected);
+    assert_eq!(house.runtime.stops(), [orphan.id]);
+    assert_eq!(house.runtime.find(&alive).await.unwrap(), Found::Alive);
+    let running = reborn.tasks()[0].task.last_status.clone();
+    assert_eq!(running.as_deref(), Some("RUNNING"));
+}
+
+#[tokio::test]
+async fn a_container_that_died_without_a_server_is_reported_with_its_exit_code() {
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    house.arrive("in/a").await;
+    let spec = {
+        nth_start(&house, 1).await;
+        house.runtime.starts()[0].clone()
+    };
+    // The former server sees nothing of what follows.
+    let runtime = FakeRuntime::new();
+    runtime.start(&spec).await.unwrap();
+    assert!(runtime.exit(&spec.id, 7));
+    let state = Arc::new(house.state.crash(house.state.commits()));
+    let flow = open(Arc::clone(&state), &runtime, &house.clock);
+    let reborn = House {
+        state,
+        runtime: runtime.clone(),
+        clock: house.clock.clone(),
+        flow,
+    };
+    stopped(&reborn, 1).await;
+    let task = &reborn.tasks()[0].task;
+    assert_eq!(task.containers.as_ref().unwrap()[0].exit_code, Some(7));
+    assert_eq!(runtime.starts().len(), 1);
 }
 
 #[tokio::test]

@@ -126,7 +126,9 @@ impl House {
     }
 
     fn runs(&self) -> Vec<Run> {
-        tell::runs(&self.flow.view(), 0, 100_000).unwrap()
+        tell::runs(&self.flow.view(), &tell::Filter::default(), None, 100_000)
+            .unwrap()
+            .runs
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {

@@ -411,6 +411,23 @@ async fn a_failed_creation_is_rolled_back_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_tag_that_landfall_cannot_honour_fails_its_resource() {
+    for resource in [
+        "{Type: AWS::ECS::Cluster, Properties: {Tags: [{Key: 'landfall:max-running', Value: '0'}]}}",
+        "{Type: AWS::Events::Rule, Properties: {EventPattern: {source: [x]}, \
+          Tags: [{Key: 'landfall:max-running', Value: '0'}]}}",
+    ] {
+        let house = House::new();
+        let template = format!("Resources: {{R: {resource}}}");
+        let id = house.create("s", &template).await.unwrap();
+        assert_eq!(house.status(&id).await, "ROLLBACK_COMPLETE", "{resource}");
+        let words = "The value of the tag landfall:max-running must be a whole number";
+        let reasons = house.reasons(&id);
+        assert!(reasons.iter().any(|it| it.contains(words)), "{reasons:#?}");
+    }
+}
+
+#[tokio::test]
 async fn without_rollback_what_was_made_stays() {
     let house = House::new();
     let request = api::CreateStackInput {

@@ -63,6 +63,10 @@ impl Runtime for LateRuntime {
         self.chosen().await?.find(id).await
     }
 
+    async fn ids(&self) -> Result<Vec<String>, RuntimeError> {
+        self.chosen().await?.ids().await
+    }
+
     async fn stop(&self, id: &str) -> Result<(), RuntimeError> {
         self.chosen().await?.stop(id).await
     }

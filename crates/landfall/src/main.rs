@@ -8,6 +8,7 @@ mod deploy;
 mod draw;
 mod exec;
 mod explain;
+mod host;
 mod image;
 mod interrupts;
 mod late_runtime;

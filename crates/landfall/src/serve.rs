@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::{RuntimeChoice, ServeArgs};
 use crate::config;
+use crate::host;
 use crate::interrupts::Interrupts;
 use crate::late_runtime::LateRuntime;
 use crate::system::{SystemClock, SystemIds};
@@ -68,7 +69,8 @@ pub fn announce(server: &Server) -> Result<()> {
 /// Opens the state and starts to listen; the first request may come at once.
 pub async fn open(args: ServeArgs) -> Result<Server> {
     let kept = kept_dir(&args)?;
-    let settings = config::read(args.config.as_deref(), kept.as_deref())?;
+    let mut settings = config::read(args.config.as_deref(), kept.as_deref())?;
+    host::fill_in(&mut settings.launch)?;
     let (data_dir, ephemeral) = data_dir(kept)?;
     let credentials = credentials(&args.credentials)?;
     // The state first: what a killed server left to a child, its lock and its port, is free when the lock is.

@@ -50,7 +50,9 @@ pub async fn choose(kind: RuntimeKind, data_dir: &Path) -> Result<Arc<dyn Runtim
             Ok(Arc::new(runtime))
         }
         RuntimeKind::Docker => {
-            let runtime = DockerRuntime::connect().await.map_err(unusable("docker"))?;
+            let runtime = DockerRuntime::connect(data_dir)
+                .await
+                .map_err(unusable("docker"))?;
             tracing::info!(
                 "containers run by the daemon at {}, as asked for",
                 runtime.socket()
@@ -76,7 +78,7 @@ async fn automatic(data_dir: &Path) -> Result<Arc<dyn Runtime>, RuntimeError> {
         }
         Err(why) => why,
     };
-    let no_docker = match DockerRuntime::connect().await {
+    let no_docker = match DockerRuntime::connect(data_dir).await {
         Ok(docker) => {
             let socket = docker.socket();
             tracing::warn!(

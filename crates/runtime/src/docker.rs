@@ -12,8 +12,8 @@ use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerState, ContainerStateStatusEnum, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptions,
-    InspectContainerOptions, ListImagesOptions, RemoveContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptions,
+    InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions,
+    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptions,
 };
 use futures::StreamExt;
 use tokio::sync::{Mutex, mpsc};
@@ -28,24 +28,32 @@ mod follow;
 /// Seconds that an answer of the daemon may take.
 const TIMEOUT_SECONDS: u64 = 120;
 
+/// Label that says whose a container is.
+const HOME: &str = "landfall.data";
+/// Beginning of the names of containers.
+const NAME: &str = "landfall-";
+
 /// Runs containers by a daemon.
 pub struct DockerRuntime {
     docker: Docker,
     socket: String,
+    /// Told with each container: whose it is, for a daemon may serve several servers.
+    home: String,
     /// One start at a time: the daemon itself would start an ended container again.
     starting: Mutex<()>,
 }
 
 impl DockerRuntime {
     /// The first daemon that answers: the one `DOCKER_HOST` names, else at the usual places. Says why when none does.
-    pub async fn connect() -> Result<Self, String> {
+    /// `data_dir` tells the containers of one server from those of others.
+    pub async fn connect(data_dir: &Path) -> Result<Self, String> {
         let mut tried = Vec::new();
         for socket in sockets()? {
             if !socket.exists() {
                 tried.push(format!("{} is not there", socket.display()));
                 continue;
             }
-            match Self::connect_to(&socket).await {
+            match Self::connect_to(&socket, data_dir).await {
                 Ok(runtime) => return Ok(runtime),
                 Err(e) => tried.push(format!("{}: {e}", socket.display())),
             }
@@ -54,7 +62,7 @@ impl DockerRuntime {
     }
 
     /// The daemon behind one socket.
-    pub async fn connect_to(socket: &Path) -> Result<Self, String> {
+    pub async fn connect_to(socket: &Path, data_dir: &Path) -> Result<Self, String> {
         let socket = socket.display().to_string();
         let docker =
             Docker::connect_with_unix(&socket, TIMEOUT_SECONDS, bollard::API_DEFAULT_VERSION)
@@ -67,6 +75,7 @@ impl DockerRuntime {
         Ok(Self {
             docker,
             socket,
+            home: data_dir.display().to_string(),
             starting: Mutex::new(()),
         })
     }
@@ -85,7 +94,7 @@ impl DockerRuntime {
             .name(&name(&spec.id))
             .build();
         self.docker
-            .create_container(Some(options), body(spec))
+            .create_container(Some(options), body(spec, &self.home))
             .await
             .map_err(cannot_start)?;
         Ok(())
@@ -140,7 +149,7 @@ fn sockets() -> Result<Vec<PathBuf>, String> {
     Ok(out)
 }
 
-fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+fn body(spec: &ContainerSpec, home: &str) -> ContainerCreateBody {
     let given = |list: &Option<Vec<String>>| list.clone().filter(|l| !l.is_empty());
     let host = HostConfig {
         network_mode: Some("host".to_owned()),
@@ -163,10 +172,15 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         working_dir: spec.working_directory.clone(),
         user: spec.user.clone(),
         stop_timeout: Some(i64::from(spec.stop_timeout_seconds)),
-        labels: Some(spec.labels.clone().into_iter().collect::<HashMap<_, _>>()),
+        labels: Some(labels(spec, home)),
         host_config: Some(host),
         ..Default::default()
     }
+}
+
+fn labels(spec: &ContainerSpec, home: &str) -> HashMap<String, String> {
+    let given = spec.labels.clone().into_iter();
+    given.chain([(HOME.to_owned(), home.to_owned())]).collect()
 }
 
 #[async_trait]
@@ -232,6 +246,22 @@ impl Runtime for DockerRuntime {
             .state(id)
             .await?
             .map_or(Found::Absent, |state| found(&state)))
+    }
+
+    async fn ids(&self) -> Result<Vec<String>, RuntimeError> {
+        let ours = HashMap::from([("label", vec![format!("{HOME}={}", self.home)])]);
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&ours)
+            .build();
+        let found = self.docker.list_containers(Some(options)).await;
+        let found = found.map_err(other)?.into_iter();
+        let names = found.filter_map(|it| it.names?.into_iter().next());
+        let id = |name: String| {
+            let name = name.trim_start_matches('/');
+            name.strip_prefix(NAME).map(str::to_owned)
+        };
+        Ok(names.filter_map(id).collect())
     }
 
     async fn stop(&self, id: &str) -> Result<(), RuntimeError> {

@@ -165,6 +165,9 @@ pub trait Runtime: Send + Sync + 'static {
     /// What became of an id; the answer survives a crash of the server.
     async fn find(&self, id: &str) -> Result<Found, RuntimeError>;
 
+    /// Every id that was started here, by this server or a former one on the same data, and not removed.
+    async fn ids(&self) -> Result<Vec<String>, RuntimeError>;
+
     /// SIGTERM, then SIGKILL after the spec's stop timeout. Returns at once; the end comes through `watch`.
     async fn stop(&self, id: &str) -> Result<(), RuntimeError>;
 

@@ -15,7 +15,7 @@ use common::{Kind, await_line, collect, open, script, write_image};
 use landfall_runtime::{DockerRuntime, Found, Runtime, RuntimeError};
 
 async fn daemon() -> DockerRuntime {
-    let runtime = DockerRuntime::connect()
+    let runtime = DockerRuntime::connect(std::path::Path::new("daemons-test"))
         .await
         .expect("a Docker or Podman socket must answer");
     let folder = tempfile::tempdir().unwrap();

@@ -320,6 +320,10 @@ impl Runtime for FakeRuntime {
         })
     }
 
+    async fn ids(&self) -> Result<Vec<String>, RuntimeError> {
+        Ok(lock(&self.0.inner).containers.keys().cloned().collect())
+    }
+
     async fn stop(&self, id: &str) -> Result<(), RuntimeError> {
         lock(&self.0.inner).stops.push(id.to_owned());
         self.0.changed.notify_waiters();

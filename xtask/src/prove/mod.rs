@@ -3,6 +3,7 @@
 //! Never changes a promise to fit what it finds.
 
 mod disk;
+mod flood;
 
 use anyhow::Result;
 
@@ -18,11 +19,14 @@ pub struct Args {
 enum What {
     /// Stops the stores at every step of their I/O and opens what each crash may have left.
     Disk(disk::Args),
+    /// Floods a server with uploads that start a task each.
+    Flood(flood::Args),
 }
 
 /// Runs one proof; its failure is the command's.
 pub fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Disk(args) => disk::run(args),
+        What::Flood(args) => flood::run(args),
     }
 }

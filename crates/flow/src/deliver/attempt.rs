@@ -106,14 +106,19 @@ fn run_task(
     let caller = starter(tx, delivery).map_err(refusal)?;
     let request = run::from_rule(delivery, parameters, input)
         .map_err(|e| refuse(ErrorCode::InvalidJson, e.to_string()))?;
+    let origin = run::Origin {
+        delivery: number,
+        rule_arn: &delivery.rule_arn,
+    };
     let start = |tx: &mut Tx<'_>, caller: &Caller, request| {
-        run::run_task(tx, caller, request, Some(number))
+        run::run_task(tx, caller, request, Some(origin))
     };
     let response = own::call(tx, &caller, &ecs::SERVICE, "RunTask", request, start);
     let response = response.map_err(refusal)?;
     if let Some(failure) = response.failures.iter().flatten().next() {
-        let reason = failure.reason.clone().unwrap_or_default();
-        return Err(refuse(ErrorCode::Throttling, reason));
+        let said = [failure.reason.as_deref(), failure.detail.as_deref()];
+        let said: Vec<&str> = said.into_iter().flatten().collect();
+        return Err(refuse(ErrorCode::TaskFailedToStart, said.join(": ")));
     }
     Ok(response
         .tasks

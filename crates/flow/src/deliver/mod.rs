@@ -6,6 +6,8 @@ mod again;
 mod attempt;
 mod record;
 
+use std::ops::Bound;
+
 use landfall_core::api::generated::events as api;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
@@ -14,7 +16,7 @@ use landfall_core::retry::{self, Next, RetryPolicy};
 use landfall_core::task::{delivery_id, repeated_id};
 use landfall_store::Direction;
 
-pub(crate) use again::not_started;
+pub(crate) use again::{Fault, failed_behind};
 pub(crate) use attempt::input;
 pub use record::{DeadLetter, Delivery, Due, Outcome, Refusal, delivery_key};
 
@@ -77,6 +79,7 @@ pub(crate) fn fresh(
         tasks: Vec::new(),
         former_tasks: Vec::new(),
         starts: 0,
+        repetitions: 0,
         finished_at: None,
         replay: again.map(|again| again.by.clone()),
         replay_of: None,
@@ -93,7 +96,9 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             due_millis: tx.caches.deliveries_due,
         });
     }
-    let (from, to) = Key::new("due").range();
+    let (first, to) = Key::new("due").range();
+    let past = tx.caches.deliveries_past.as_ref();
+    let from = past.map_or(first, |key| Bound::Excluded(key.bytes().to_vec()));
     let waiting: Vec<Key> = tx
         .list_between::<Due>(from, to, Direction::Forward)
         .take(limits::DELIVERIES_PER_TURN_MAX + 1)
@@ -108,6 +113,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
             break;
         }
         tx.delete::<Due>(&key);
+        tx.caches.deliveries_past = Some(key);
         let Some(mut delivery) = tx.get::<Delivery>(&delivery_key(number))? else {
             continue;
         };
@@ -148,15 +154,14 @@ fn refused(
     delivery: &mut Delivery,
     refusal: Refusal,
 ) -> Result<(), ApiError> {
-    let mut jitter = [0_u8; 8];
-    tx.ids().fill(&mut jitter);
     let next = retry::decide(
         policy(&delivery.target),
-        delivery.attempts,
+        // An attempt that repeats a run is no retry of what was refused.
+        delivery.attempts.saturating_sub(delivery.repetitions),
         delivery.ingested_at,
         tx.now(),
         refusal.code.kind(),
-        u64::from_le_bytes(jitter),
+        jitter(tx),
     );
     match next {
         Next::RetryAt(at) => {
@@ -180,6 +185,12 @@ fn refused(
 fn finish(tx: &Tx<'_>, delivery: &mut Delivery, outcome: Outcome) {
     delivery.outcome = outcome;
     delivery.finished_at = Some(tx.now());
+}
+
+fn jitter(tx: &Tx<'_>) -> u64 {
+    let mut jitter = [0_u8; 8];
+    tx.ids().fill(&mut jitter);
+    u64::from_le_bytes(jitter)
 }
 
 fn policy(target: &api::Target) -> RetryPolicy {
@@ -206,7 +217,17 @@ fn schedule(tx: &mut Tx<'_>, number: u64, due_millis: i64) -> Result<(), ApiErro
         .map_or(due_millis, |d| d.min(due_millis));
     tx.caches.deliveries_due = Some(earliest);
     let due = u64::try_from(due_millis).unwrap_or(0);
-    tx.put(&Key::new("due").number(due).number(number), &Due {})
+    let key = Key::new("due").number(due).number(number);
+    // A clock that was set back makes something due before what has been.
+    if tx
+        .caches
+        .deliveries_past
+        .as_ref()
+        .is_some_and(|past| key <= *past)
+    {
+        tx.caches.deliveries_past = None;
+    }
+    tx.put(&key, &Due {})
 }
 
 fn due_parts(key: &Key) -> Result<(i64, u64), ApiError> {

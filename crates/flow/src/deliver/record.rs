@@ -52,6 +52,9 @@ pub struct Delivery {
     /// Starts that its target took; with the id it makes the client token of the next one.
     #[serde(default)]
     pub starts: u32,
+    /// Starts that were made because a run had failed.
+    #[serde(default)]
+    pub repetitions: u32,
     /// When it was delivered or given up.
     pub finished_at: Option<Timestamp>,
     /// What makes it a repetition: the ARN of a replay, or `landfall`.

@@ -2,7 +2,9 @@
 //! names something: its owner does.
 
 use indexmap::IndexMap;
+use landfall_core::arn::Arn;
 use landfall_core::error::ApiError;
+use landfall_core::task::wishes;
 use serde::{Deserialize, Serialize};
 
 use crate::key::Key;
@@ -19,7 +21,7 @@ pub fn of(db: &impl Reader, arn: &str) -> Result<Tags, ApiError> {
     Ok(db.get::<Tags>(&key(arn))?.unwrap_or_default())
 }
 
-/// Adds tags; the same name replaces.
+/// Adds tags; the same name replaces. One that asks of Landfall what it cannot give is refused.
 pub fn add(
     tx: &mut Tx<'_>,
     arn: &str,
@@ -27,23 +29,28 @@ pub fn add(
 ) -> Result<(), ApiError> {
     let mut all = of(tx, arn)?;
     let before = all.clone();
-    all.0.extend(tags);
-    if all == before {
-        Ok(())
-    } else {
-        tx.put(&key(arn), &all)
+    for (name, value) in tags {
+        wishes::check(&name, &value).map_err(|why| refused(arn, why))?;
+        all.0.insert(name, value);
     }
+    if all == before {
+        return Ok(());
+    }
+    tx.caches.launches.forget(arn);
+    tx.put(&key(arn), &all)
 }
 
 /// Removes tags by name.
 pub fn remove(tx: &mut Tx<'_>, arn: &str, names: &[String]) -> Result<(), ApiError> {
     let mut all = of(tx, arn)?;
     all.0.retain(|name, _| !names.contains(name));
+    tx.caches.launches.forget(arn);
     tx.put(&key(arn), &all)
 }
 
 /// Forgets all tags, when the resource goes.
 pub fn clear(tx: &mut Tx<'_>, arn: &str) {
+    tx.caches.launches.forget(arn);
     tx.delete::<Tags>(&key(arn));
 }
 
@@ -83,6 +90,14 @@ pub fn shown<T: ApiTag>(tags: impl IntoIterator<Item = (String, String)>) -> Vec
     tags.into_iter()
         .map(|(name, value)| T::from_pair(name, value))
         .collect()
+}
+
+/// The error of the service whose resource is tagged.
+fn refused(arn: &str, why: String) -> ApiError {
+    match Arn::parse(arn).map(|arn| arn.service) {
+        Some("ecs") => ApiError::client("InvalidParameterException", why),
+        _ => ApiError::validation(why),
+    }
 }
 
 fn key(arn: &str) -> Key {

@@ -5,6 +5,7 @@ use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use serde::{Deserialize, Serialize};
 
+use super::bus::BusKey;
 use crate::key::{self, Key};
 use crate::tx::Tx;
 
@@ -76,6 +77,21 @@ pub fn event_number(key: &Key) -> Option<u64> {
     key::parts(key.bytes())
         .first()
         .and_then(|part| key::number(part))
+}
+
+/// Takes in an event that most likely nobody waits for: where the rules of its bus are known and none wants it, it is not
+/// even written.
+pub(crate) fn emit_if_wanted(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
+    let bus = BusKey {
+        account: event.account.clone(),
+        region: event.region.clone(),
+        name: event.bus.clone(),
+    };
+    let is_known = tx.caches.knows_rules(&bus);
+    match tx.caches.matches(&bus, &event.json, false) {
+        Ok(rules) if is_known && rules.is_empty() => Ok(()),
+        _ => emit(tx, event).map(drop),
+    }
 }
 
 /// Takes an event in: it becomes durable with whatever else this transaction writes.

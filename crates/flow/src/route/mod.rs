@@ -11,6 +11,7 @@ pub mod rules;
 pub mod targets;
 
 pub use bus::BusKey;
+pub(crate) use event::emit_if_wanted;
 pub use event::{Again, ObjectRef, StoredEvent, emit};
 use landfall_core::api::value::EpochSeconds;
 use landfall_core::clock::Timestamp;

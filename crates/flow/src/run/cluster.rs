@@ -7,6 +7,7 @@ use landfall_core::error::ApiError;
 use landfall_store::Direction;
 use serde::{Deserialize, Serialize};
 
+use super::queue::{self, Placed};
 use crate::keep::tags;
 use crate::key::Key;
 use crate::page::page;
@@ -241,11 +242,13 @@ fn describe_one(
 }
 
 fn counts(db: &impl Reader, caller: &Caller, cluster: &str) -> Result<(i32, i32), ApiError> {
-    let (mut running, mut pending) = (0, 0);
-    let prefix = super::task::active_prefix(&caller.account, &caller.region);
-    for entry in db.list::<super::task::Active>(&prefix, Direction::Forward) {
+    let (mut running, mut pending) = (0, 0_i32);
+    let waiting = queue::waiting_of(db, &cluster_arn(caller, cluster))?;
+    pending += i32::try_from(waiting).unwrap_or(i32::MAX);
+    let prefix = queue::placed_prefix(&caller.account, &caller.region);
+    for entry in db.list::<Placed>(&prefix, Direction::Forward) {
         let (key, _) = entry?;
-        let Some(task) = super::task::of_active(db, &key)? else {
+        let Some(task) = super::task::of_mark(db, &key)? else {
             continue;
         };
         if task.cluster() != cluster {

@@ -11,7 +11,7 @@ use landfall_runtime::RuntimeError;
 use tokio::sync::watch;
 
 use super::task::TaskRecord;
-use super::{follow, report, spec};
+use super::{follow, orphans, report, spec};
 use crate::build;
 use crate::drive::Flow;
 use crate::keep::logs;
@@ -44,6 +44,7 @@ async fn perform(flow: &Flow, effect: Effect) {
                 tracing::warn!(content = %id.0, error = %e, "cannot remove object bytes");
             }
         }
+        Effect::SweepContainers => orphans::sweep(flow).await,
         Effect::RemoveContainers(ids) => {
             for id in ids {
                 if let Err(e) = flow.runtime().remove(&id).await {

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use landfall_core::error::ApiError;
+use landfall_core::limits;
 use landfall_store::Direction;
 
-use super::task::{self, Active};
+use super::queue::{self, Placed, Waiting};
+use super::task;
 use crate::drive::Flow;
 use crate::key::Key;
 use crate::tx::{Reader, Tx};
@@ -24,14 +26,24 @@ pub async fn stop_all(flow: &Flow, reason: &'static str) -> Result<(), ApiError>
 
 /// Whether there was a task to be stopped.
 fn stop_active(tx: &mut Tx<'_>, reason: &str) -> Result<bool, ApiError> {
-    let marks: Vec<Key> = tx
-        .list::<Active>(&Key::new("active"), Direction::Forward)
+    let placed: Vec<Key> = tx
+        .list::<Placed>(&queue::all_placed(), Direction::Forward)
         .map(|entry| entry.map(|(key, _)| key))
         .collect::<Result<_, _>>()?;
-    for mark in &marks {
-        if let Some(mut record) = task::of_active(tx, mark)? {
-            task::stop_for(tx, &mut record, reason)?;
-        }
+    let waiting: Vec<Waiting> = tx
+        .list::<Waiting>(&queue::all_lines(), Direction::Forward)
+        .take(limits::TASKS_STOPPED_PER_TURN_MAX)
+        .map(|entry| entry.map(|(_, waiting)| waiting))
+        .collect::<Result<_, _>>()?;
+    let mut records = Vec::new();
+    for mark in &placed {
+        records.extend(task::of_mark(tx, mark)?);
     }
-    Ok(!marks.is_empty())
+    for entry in &waiting {
+        records.extend(task::by_arn(tx, &entry.task_arn)?);
+    }
+    for record in &mut records {
+        task::stop_for(tx, record, reason)?;
+    }
+    Ok(!records.is_empty())
 }

@@ -8,7 +8,7 @@ use landfall_core::task::TaskStatus;
 
 use super::task::TaskRecord;
 use crate::route::bus::DEFAULT_BUS;
-use crate::route::{StoredEvent, emit};
+use crate::route::{StoredEvent, emit_if_wanted};
 use crate::tx::{Effect, Tx};
 
 /// The first status of a new task.
@@ -71,7 +71,7 @@ fn step(tx: &mut Tx<'_>, record: &mut TaskRecord, status: TaskStatus) -> Result<
         tx.effect(Effect::RunChanged(number));
     }
     let event = state_change(tx, record)?;
-    emit(tx, &event).map(|_| ())
+    emit_if_wanted(tx, &event)
 }
 
 fn attach(task: &mut api::Task, status: &str) {

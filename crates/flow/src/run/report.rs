@@ -9,8 +9,8 @@ use landfall_core::task::TaskStatus;
 use landfall_runtime::ExitStatus;
 
 use super::task::{self, Failure, TaskRecord};
-use super::{definition, life, spec};
-use crate::deliver::{self, Refusal};
+use super::{definition, life, place, spec};
+use crate::deliver::{self, Fault, Refusal};
 use crate::keep::logs;
 use crate::tx::{Effect, Reader, Tx};
 
@@ -255,6 +255,20 @@ pub(super) fn not_started(tx: &mut Tx<'_>, arn: &str, reason: &str) -> Result<()
     settle(tx, &mut record)
 }
 
+/// The task waits for a place that it would never get.
+pub(super) fn cannot_fit(
+    tx: &mut Tx<'_>,
+    record: &mut TaskRecord,
+    reason: &str,
+) -> Result<(), ApiError> {
+    for container in record.task.containers.iter_mut().flatten() {
+        container.last_status = Some("STOPPED".to_owned());
+    }
+    record.failure = Some(Failure::Start);
+    life::unwanted(record, "TaskFailedToStart", reason, tx.now());
+    settle(tx, record)
+}
+
 /// With the last container gone the task has ended; otherwise the others are stopped when it should end.
 fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
     let stopped = |c: &api::Container| c.last_status.as_deref() == Some("STOPPED");
@@ -280,18 +294,23 @@ fn settle(tx: &mut Tx<'_>, record: &mut TaskRecord) -> Result<(), ApiError> {
         .collect();
     tx.effect(Effect::RemoveContainers(ids));
     hand_back(tx, record)?;
-    tx.caches.placed = tx.caches.placed.saturating_sub(1);
-    Ok(())
+    place::release(tx, record)
 }
 
-/// What a delivery started and what could not be started goes back to the delivery.
+/// What a delivery started and what failed goes back to the delivery.
 fn hand_back(tx: &mut Tx<'_>, record: &TaskRecord) -> Result<(), ApiError> {
-    let (Some(number), Some(Failure::Start)) = (record.delivery, record.failure) else {
+    let (Some(number), Some(failure)) = (record.delivery, record.failure) else {
         return Ok(());
     };
-    let refusal = Refusal {
-        code: ErrorCode::TaskFailedToStart,
-        message: record.task.stopped_reason.clone().unwrap_or_default(),
+    let definition = record.task.task_definition_arn.as_deref();
+    let fault = match failure {
+        Failure::Start => Fault::Start(Refusal {
+            code: ErrorCode::TaskFailedToStart,
+            message: record.task.stopped_reason.clone().unwrap_or_default(),
+        }),
+        Failure::Exit => Fault::Exit {
+            definition: definition.unwrap_or_default(),
+        },
     };
-    deliver::not_started(tx, number, record.arn(), refusal)
+    deliver::failed_behind(tx, number, record.arn(), fault)
 }

@@ -7,12 +7,13 @@ use landfall_core::caller::Caller;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
+use landfall_core::task::room::Size;
 use landfall_core::task::{self as rules, TaskStatus, task_id};
 use landfall_store::Direction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{cluster, definition, invalid, life};
+use super::{cluster, definition, invalid, lack, life, place, queue, size};
 use crate::keep::{networks, tags};
 use crate::key::{self, Key};
 use crate::page::page;
@@ -44,8 +45,23 @@ pub struct TaskRecord {
     /// When it got a place.
     #[serde(default)]
     pub placed_at: Option<Timestamp>,
+    /// ARN of the rule that started it.
+    #[serde(default)]
+    pub rule_arn: Option<String>,
+    /// Its number in its line, while it waits for a place.
+    #[serde(default)]
+    pub number: Option<u64>,
 }
 crate::record!(TaskRecord in Road);
+
+/// The delivery that starts a task.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Its number.
+    pub delivery: u64,
+    /// ARN of its rule.
+    pub rule_arn: &'a str,
+}
 
 /// In what a task failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +83,17 @@ impl TaskRecord {
         self.task.task_arn.as_deref().unwrap_or_default()
     }
 
+    /// The line in which it waits: that of its rule, else of its cluster.
+    pub fn line(&self) -> &str {
+        let cluster = self.task.cluster_arn.as_deref();
+        self.rule_arn.as_deref().or(cluster).unwrap_or_default()
+    }
+
+    /// What it takes of the host.
+    pub fn size(&self) -> Size {
+        size::of(&self.task)
+    }
+
     /// Where it is in its life.
     pub fn status(&self) -> TaskStatus {
         let text = self.task.last_status.as_deref().unwrap_or_default();
@@ -82,30 +109,12 @@ impl TaskRecord {
     }
 }
 
-/// Marks a task that has not stopped.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Active {}
-crate::record!(Active in Road);
-
-/// A task that waits for a place, in order of its number.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Waiting {
-    /// Its ARN.
-    pub task_arn: String,
-}
-crate::record!(Waiting in Road);
-
-/// Prefix of the marks of all active tasks of an account and region.
-pub fn active_prefix(account: &str, region: &str) -> Key {
-    Key::new("active").part(account).part(region)
-}
-
 fn prefix(account: &str, region: &str) -> Key {
     Key::new("task").part(account).part(region)
 }
 
-/// The task that an active mark stands for.
-pub fn of_active(db: &impl Reader, mark: &Key) -> Result<Option<TaskRecord>, ApiError> {
+/// The task that the mark of a place stands for.
+pub(super) fn of_mark(db: &impl Reader, mark: &Key) -> Result<Option<TaskRecord>, ApiError> {
     let parts = key::parts(mark.bytes());
     let key = parts
         .iter()
@@ -126,10 +135,8 @@ pub(crate) fn key_of(arn: &str) -> Option<Key> {
 
 /// Whether the task of an ARN has not stopped.
 pub(crate) fn is_active(db: &impl Reader, arn: &str) -> Result<bool, ApiError> {
-    let Some((arn, id)) = parsed(arn) else {
-        return Ok(false);
-    };
-    db.has::<Active>(&active_prefix(arn.account, arn.region).part(id))
+    let found = by_arn(db, arn)?;
+    Ok(found.is_some_and(|record| record.status() != TaskStatus::Stopped))
 }
 
 /// Lets go of a stopped task and what hangs on it.
@@ -150,14 +157,8 @@ fn parsed(arn: &str) -> Option<(Arn<'_>, &str)> {
     Some((arn, id))
 }
 
-/// Writes a task and keeps its active mark true.
+/// Writes a task.
 pub(super) fn save(tx: &mut Tx<'_>, record: &TaskRecord) -> Result<(), ApiError> {
-    let mark = active_prefix(&record.account, &record.region).part(&record.id);
-    if record.status() == TaskStatus::Stopped {
-        tx.delete::<Active>(&mark);
-    } else if !tx.has::<Active>(&mark)? {
-        tx.put(&mark, &Active {})?;
-    }
     tx.put(
         &prefix(&record.account, &record.region).part(&record.id),
         record,
@@ -168,12 +169,13 @@ pub(super) fn save(tx: &mut Tx<'_>, record: &TaskRecord) -> Result<(), ApiError>
     }
 }
 
-/// `RunTask`. With the same client token it answers with the tasks that the first call made.
+/// `RunTask`. With the same client token it answers with the tasks that the first call made; a task that is larger than
+/// all there is comes as a failure.
 pub fn run_task(
     tx: &mut Tx<'_>,
     caller: &Caller,
     request: api::RunTaskRequest,
-    delivery: Option<u64>,
+    origin: Option<Origin<'_>>,
 ) -> Result<api::RunTaskResponse, ApiError> {
     let (cluster, definition, count) = checked(tx, caller, &request)?;
     let cluster_arn = cluster::cluster_arn(caller, &cluster);
@@ -181,19 +183,22 @@ pub fn run_task(
         .client_token
         .clone()
         .unwrap_or_else(|| tx.ids().uuid());
-    let mut tasks = Vec::new();
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for index in 0..u32::try_from(count).unwrap_or(0) {
         let id = task_id(&cluster_arn, &token, index);
         let former = tx.get::<TaskRecord>(&prefix(&caller.account, &caller.region).part(&id))?;
-        let record = match former {
-            Some(former) => same(former, &request, &definition)?,
-            None => create(tx, caller, &request, &definition, &cluster, &id, delivery)?,
+        let made = match former {
+            Some(former) => Ok(same(former, &request, &definition)?),
+            None => create(tx, caller, &request, &definition, &cluster, &id, origin)?,
         };
-        tasks.push(with_tags(tx, record.task)?);
+        match made {
+            Ok(record) => tasks.push(with_tags(tx, record.task)?),
+            Err(failure) => failures.push(failure),
+        }
     }
     Ok(api::RunTaskResponse {
         tasks: Some(tasks),
-        failures: Some(Vec::new()),
+        failures: Some(failures),
     })
 }
 
@@ -241,8 +246,8 @@ fn create(
     definition: &api::TaskDefinition,
     cluster: &str,
     id: &str,
-    delivery: Option<u64>,
-) -> Result<TaskRecord, ApiError> {
+    origin: Option<Origin<'_>>,
+) -> Result<Result<TaskRecord, api::Failure>, ApiError> {
     let task_arn = arn(
         "ecs",
         &caller.region,
@@ -255,13 +260,18 @@ fn create(
         account: caller.account.clone(),
         region: caller.region.clone(),
         id: id.to_owned(),
-        delivery,
+        delivery: origin.map(|it| it.delivery),
         output_positions: BTreeMap::new(),
         requested_at: now,
         ended_at: None,
         failure: None,
         placed_at: None,
+        rule_arn: origin.map(|it| it.rule_arn.to_owned()),
+        number: None,
     };
+    if let Some(lacking) = place::lacking(tx.settings(), record.size()) {
+        return Ok(Err(lack::failure(tx.settings(), record.size(), lacking)));
+    }
     let mut given: Vec<(String, String)> = Vec::new();
     if request.propagate_tags.as_deref() == Some("TASK_DEFINITION") {
         let of = definition
@@ -276,11 +286,9 @@ fn create(
     given.extend(tags::pairs(request.tags.clone()));
     tags::add(tx, &task_arn, given)?;
     life::begin(tx, &mut record)?;
+    queue::join(tx, &mut record, None)?;
     save(tx, &record)?;
-    let number = tx.next_sequence();
-    tx.put(&Key::new("waiting").number(number), &Waiting { task_arn })?;
-    tx.caches.tasks_waiting = true;
-    Ok(record)
+    Ok(Ok(record))
 }
 
 fn shape(
@@ -577,6 +585,7 @@ pub(super) fn stop_for(
     life::unwanted(record, "UserInitiated", reason, tx.now());
     if record.status() == TaskStatus::Provisioning {
         record.ended_at = Some(tx.now());
+        queue::leave(tx, record);
         life::end(tx, record)?;
     } else {
         tx.effect(Effect::StopTask(record.arn().to_owned()));

@@ -75,6 +75,9 @@ pub struct Run {
     pub dead_letter_queue: Option<String>,
     /// Each task that was asked for, former ones first.
     pub starts: Vec<Start>,
+    /// How often a run that failed was repeated.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repetitions: u32,
     /// What makes it a repetition: the ARN of a replay, or `landfall`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
@@ -84,6 +87,11 @@ pub struct Run {
     /// Numbers of the runs that `landfall replay` has made of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replayed_as: Vec<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl RunState {
@@ -187,6 +195,7 @@ pub(super) fn of(db: &impl Reader, number: u64, delivery: Delivery) -> Result<Ru
         attempts: delivery.attempts,
         tasks: delivery.tasks,
         starts,
+        repetitions: delivery.repetitions,
         replay: delivery.replay,
         replay_of: delivery.replay_of,
         replayed_as: delivery.replayed_as,
@@ -284,7 +293,13 @@ fn reason(delivery: &Delivery, tasks: &[TaskRecord], state: RunState) -> Option<
             format!("{why} (and it could not be put into the dead-letter queue: {cause})")
         }),
         (Outcome::Pending, _) => refusal,
-        (Outcome::Delivered, RunState::Failed) => tasks.iter().find_map(why_stopped),
+        (Outcome::Delivered, RunState::Failed) => {
+            let why = tasks.iter().find_map(why_stopped);
+            match delivery.repetitions {
+                0 => why,
+                times => why.map(|why| format!("{why} (it was run {} times)", times + 1)),
+            }
+        }
         (Outcome::Delivered, _) => None,
     }
 }

@@ -220,6 +220,18 @@ impl Runtime for LocalRuntime {
         self.files(id)?.found().map_err(other)
     }
 
+    async fn ids(&self) -> Result<Vec<String>, RuntimeError> {
+        let mut ids = Vec::new();
+        let mut entries = tokio::fs::read_dir(&self.containers).await.map_err(other)?;
+        while let Some(entry) = entries.next_entry().await.map_err(other)? {
+            let name = entry.file_name().into_string().unwrap_or_default();
+            if self.files(&name).is_ok() {
+                ids.push(name);
+            }
+        }
+        Ok(ids)
+    }
+
     async fn stop(&self, id: &str) -> Result<(), RuntimeError> {
         let files = self.files(id)?;
         match files.found().map_err(other)? {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use landfall_core::limits;
 use rustix::process::{Pid, Signal};
 
 use super::cgroup::Cgroup;
@@ -26,6 +27,8 @@ pub(crate) struct Running {
 pub(crate) fn run(directory: &Path) -> i32 {
     // A shim that already leads a session has nothing to leave.
     let _ = rustix::process::setsid();
+    // A flood of tasks must not keep the server from answering.
+    let _ = rustix::process::nice(limits::TASK_NICENESS);
     let files = Files::new(directory.to_owned());
     match take(&files) {
         Ok(Some((lock, plan))) => start_and_watch(&files, &plan, lock),

@@ -264,11 +264,29 @@ def empty_bucket(s3, name):
 
 @pytest.fixture
 def queue_url(server):
-    """An SQS queue."""
+    """An SQS queue that rules may send to."""
     sqs = server.client("sqs")
-    url = sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
+    url = open_queue(sqs, unique("queue"))
     yield url
     sqs.delete_queue(QueueUrl=url)
+
+
+def open_queue(sqs, name):
+    """The URL of a new queue whose policy lets every rule of the account send to it."""
+    policy = events_may("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
+    return sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+
+
+def events_may(action, resource, rule="*"):
+    """A policy that allows EventBridge an action on a resource for a rule."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def queue_arn(sqs, url):

@@ -5,7 +5,7 @@ import json
 import botocore.exceptions
 import pytest
 
-from conftest import ACCOUNT, REGION, queue_arn, receive, refused, unique, wait_until
+from conftest import ACCOUNT, REGION, events_may, queue_arn, receive, refused, unique, wait_until
 
 DETAIL = {"id": 7, "name": 'é "x"', "list": [1, 2]}
 
@@ -113,6 +113,13 @@ def test_another_bus_and_a_log_group_are_targets(server, events, sqs, bus, queue
     logs = server.client("logs")
     group = unique("/aws/events/group")
     logs.create_log_group(logGroupName=group)
+    logs.put_resource_policy(
+        policyName=unique("policy"),
+        policyDocument=events_may(
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/events/*:*",
+        ),
+    )
     second = unique("second")
     second_arn = events.create_event_bus(Name=second)["EventBusArn"]
     rule_to(
@@ -150,8 +157,27 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue(events, sqs, bus
     attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
     assert attributes["RULE_ARN"].endswith(f"{bus}/{rule}")
     assert attributes["TARGET_ARN"] == target["Arn"]
-    assert attributes["ERROR_CODE"] and attributes["ERROR_MESSAGE"]
+    assert attributes["ERROR_CODE"] == "NO_RESOURCE" and attributes["ERROR_MESSAGE"]
+    assert attributes["RETRY_ATTEMPTS"] == "0" and "EXHAUSTED_RETRY_CONDITION" not in attributes
     assert json.loads(message["Body"])["detail"] == DETAIL
+
+
+def test_a_queue_without_a_policy_gets_nothing_until_it_has_the_statement_of_the_reason(server, events, sqs, bus):
+    name = unique("closed")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    rule = rule_to(events, bus, [{"Id": "q", "Arn": queue_arn(sqs, url), "InputPath": "$.detail.id"}])
+    send(events, bus, {"id": 1})
+
+    def probe():
+        return [run for run in server.runs() if run["rule"] == rule and run["state"] == "dead-lettered"]
+
+    [run] = wait_until(probe, "the refused delivery")
+    assert f"The policy of the queue {queue_arn(sqs, url)} does not allow events.amazonaws.com" in run["reason"]
+    statement = json.loads(run["reason"].split("add this statement to it: ")[1].split(" (the target")[0])
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [statement]})})
+    send(events, bus, {"id": 2})
+    assert receive(sqs, url) == ["2"]
+    sqs.delete_queue(QueueUrl=url)
 
 
 def test_a_disabled_rule_delivers_nothing(events, sqs, bus, queue_url):

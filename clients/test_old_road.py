@@ -17,6 +17,7 @@ from conftest import (
     ENVIRONMENT_IN_HEX,
     REGION,
     empty_bucket,
+    open_queue,
     queue_arn,
     receive,
     refused,
@@ -58,7 +59,7 @@ def records(stacks):
 def events_of(server, pattern):
     """A function that waits for `count` events of a pattern on the default bus."""
     sqs, events, name = server.client("sqs"), server.client("events"), unique("seen")
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    url = open_queue(sqs, name)
     events.put_rule(Name=name, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=name, Targets=[{"Id": "q", "Arn": queue_arn(sqs, url)}])
     return lambda count=1: [json.loads(body) for body in receive(sqs, url, count)]

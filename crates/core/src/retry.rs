@@ -9,13 +9,14 @@ use crate::limits::{
     EVENTS_RETRY_AGE_SECONDS_MAX, EVENTS_RETRY_ATTEMPTS_MAX, RETRY_DELAY_MILLIS_FIRST,
     RETRY_DELAY_MILLIS_MAX,
 };
+use crate::transform::TransformError;
 
 /// A target's `RetryPolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// Retries behind the first attempt.
     pub attempts_max: u32,
-    /// Seconds since the first attempt after which no retry is made.
+    /// Age of the event in seconds, since it was taken in, after which no retry is made.
     pub age_seconds_max: u32,
 }
 
@@ -76,12 +77,12 @@ pub enum Next {
 pub fn decide(
     policy: RetryPolicy,
     attempts_made: u32,
-    first_attempt_at: Timestamp,
+    ingested_at: Timestamp,
     now: Timestamp,
     error_kind: ErrorKind,
     jitter: u64,
 ) -> Next {
-    let expires_at = first_attempt_at.plus_millis(i64::from(policy.age_seconds_max) * 1_000);
+    let expires_at = ingested_at.plus_millis(i64::from(policy.age_seconds_max) * 1_000);
     if error_kind == ErrorKind::Permanent {
         Next::GiveUp(ExhaustedCondition::NotRetriable)
     } else if attempts_made > policy.attempts_max {
@@ -123,9 +124,15 @@ pub enum ErrorCode {
     Timeout,
     /// The target refuses the parameters.
     InvalidParameter,
-    /// The input for the target could not be made.
+    /// The request for the target could not be made.
     SdkClientError,
-    /// The target failed. Landfall's own word: AWS's is not on record.
+    /// The input is not the JSON that the template promised or the target takes.
+    InvalidJson,
+    /// A quota of the target is used up.
+    ResourceLimitExceeded,
+    /// Somebody else is changing the target.
+    ResourceModificationCollision,
+    /// The target failed.
     InternalError,
     /// The task that the target made could not be started. Landfall's own word: AWS counts such a delivery a success.
     TaskFailedToStart,
@@ -142,6 +149,9 @@ impl ErrorCode {
             Self::Timeout => "TIMEOUT",
             Self::InvalidParameter => "INVALID_PARAMETER",
             Self::SdkClientError => "SDK_CLIENT_ERROR",
+            Self::InvalidJson => "INVALID_JSON",
+            Self::ResourceLimitExceeded => "RESOURCE_LIMIT_EXCEEDED",
+            Self::ResourceModificationCollision => "RESOURCE_MODIFICATION_COLLISION",
             Self::InternalError => "INTERNAL_ERROR",
             Self::TaskFailedToStart => "TASK_FAILED_TO_START",
         }
@@ -150,10 +160,23 @@ impl ErrorCode {
     /// Whether trying again can help.
     pub fn kind(self) -> ErrorKind {
         match self {
-            Self::Throttling | Self::Timeout | Self::InternalError | Self::TaskFailedToStart => {
-                ErrorKind::Retriable
-            }
+            Self::Throttling
+            | Self::Timeout
+            | Self::ResourceLimitExceeded
+            | Self::ResourceModificationCollision
+            | Self::InternalError
+            | Self::TaskFailedToStart => ErrorKind::Retriable,
             _ => ErrorKind::Permanent,
+        }
+    }
+
+    /// What it means that a target's input could not be made.
+    pub fn of_input(error: &TransformError) -> Self {
+        match error {
+            TransformError::Path { .. }
+            | TransformError::Nothing { .. }
+            | TransformError::UnknownPlaceholder(_) => Self::InvalidParameter,
+            _ => Self::InvalidJson,
         }
     }
 
@@ -161,15 +184,21 @@ impl ErrorCode {
     pub fn of(error: &ApiError) -> Self {
         let code = error.code.as_ref();
         let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
-        if has(&["Throttl", "SlowDown", "TooManyRequests", "LimitExceeded"]) {
+        if has(&["Throttl", "SlowDown", "TooManyRequests"]) {
             Self::Throttling
+        } else if has(&["LimitExceeded"]) {
+            Self::ResourceLimitExceeded
+        } else if has(&["OperationAborted", "ConcurrentModification"]) {
+            Self::ResourceModificationCollision
         } else if has(&["Timeout", "TimedOut"]) {
             Self::Timeout
         } else if error.status >= 500 && error.status != 501 {
             Self::InternalError
         } else if has(&["AccessDenied", "NotAuthorized", "Unauthorized"]) {
             Self::NoPermissions
-        } else if has(&["NotFound", "NonExistent", "DoesNotExist", "NoSuch"]) {
+        } else if has(&["NotFound", "NonExistent", "DoesNotExist", "NoSuch"])
+            || is_unknown_definition(error)
+        {
             Self::NoResource
         } else if has(&["AlreadyExists"]) {
             Self::ResourceAlreadyExists
@@ -177,6 +206,11 @@ impl ErrorCode {
             Self::InvalidParameter
         }
     }
+}
+
+/// ECS has one code for all that it does not know; the cluster alone has a code of its own.
+fn is_unknown_definition(error: &ApiError) -> bool {
+    error.code == "ClientException" && error.message == "TaskDefinition not found."
 }
 
 /// What is known about a delivery that was given up.
@@ -203,7 +237,7 @@ pub fn dead_letter_attributes(letter: &DeadLetter<'_>) -> Vec<(&'static str, Str
         ("RULE_ARN", letter.rule_arn.to_owned()),
         ("TARGET_ARN", letter.target_arn.to_owned()),
         ("ERROR_CODE", letter.error_code.name().to_owned()),
-        ("ERROR_MESSAGE", letter.error_message.to_owned()),
+        ("ERROR_MESSAGE", plain(letter.error_message)),
         (
             "EXHAUSTED_RETRY_CONDITION",
             letter.condition.name().unwrap_or_default().to_owned(),
@@ -217,6 +251,12 @@ pub fn dead_letter_attributes(letter: &DeadLetter<'_>) -> Vec<(&'static str, Str
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .collect()
+}
+
+/// A text without the characters that SQS refuses in attributes: no dead letter is lost because of its reason.
+fn plain(text: &str) -> String {
+    let is_refused = |c: char| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.replace(is_refused, "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -356,6 +396,43 @@ mod tests {
                 ErrorKind::Permanent,
             ),
             (
+                "LimitExceededException",
+                400,
+                "RESOURCE_LIMIT_EXCEEDED",
+                ErrorKind::Retriable,
+            ),
+            (
+                "OperationAbortedException",
+                400,
+                "RESOURCE_MODIFICATION_COLLISION",
+                ErrorKind::Retriable,
+            ),
+            (
+                "ServerException",
+                500,
+                "INTERNAL_ERROR",
+                ErrorKind::Retriable,
+            ),
+            ("AccessDenied", 403, "NO_PERMISSIONS", ErrorKind::Permanent),
+            (
+                "ResourceNotFoundException",
+                400,
+                "NO_RESOURCE",
+                ErrorKind::Permanent,
+            ),
+            (
+                "QueueDoesNotExist",
+                400,
+                "NO_RESOURCE",
+                ErrorKind::Permanent,
+            ),
+            (
+                "ClientException",
+                400,
+                "INVALID_PARAMETER",
+                ErrorKind::Permanent,
+            ),
+            (
                 "AWS.SimpleQueueService.NonExistentQueue",
                 400,
                 "NO_RESOURCE",
@@ -384,6 +461,49 @@ mod tests {
             let found = ErrorCode::of(&ApiError::with_status(code, status, "x"));
             assert_eq!((found.name(), found.kind()), (name, kind), "{code}");
         }
+    }
+
+    #[test]
+    fn a_task_definition_that_is_gone_is_told_by_its_message_alone() {
+        let code = |text| ErrorCode::of(&ApiError::client("ClientException", text));
+        assert_eq!(code("TaskDefinition not found."), ErrorCode::NoResource);
+        assert_eq!(
+            code("TaskDefinition is inactive"),
+            ErrorCode::InvalidParameter
+        );
+    }
+
+    #[test]
+    fn inputs_that_cannot_be_made_become_codes() {
+        let text = String::new;
+        let table = [
+            (TransformError::Event(text()), "INVALID_JSON"),
+            (TransformError::NotJson(text()), "INVALID_JSON"),
+            (TransformError::NotQuoted { line: 1 }, "INVALID_JSON"),
+            (
+                TransformError::InsideEscape {
+                    placeholder: text(),
+                },
+                "INVALID_JSON",
+            ),
+            (
+                TransformError::Nothing { path: text() },
+                "INVALID_PARAMETER",
+            ),
+            (
+                TransformError::UnknownPlaceholder(text()),
+                "INVALID_PARAMETER",
+            ),
+        ];
+        for (error, name) in table {
+            let code = ErrorCode::of_input(&error);
+            assert_eq!((code.name(), code.kind()), (name, ErrorKind::Permanent));
+        }
+    }
+
+    #[test]
+    fn a_reason_that_sqs_would_refuse_is_made_plain() {
+        assert_eq!(plain("a\u{1}\tb\u{ffff}é"), "a\u{fffd}\tb\u{fffd}é");
     }
 
     #[test]

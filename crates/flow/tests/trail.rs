@@ -559,7 +559,8 @@ async fn only_rules_that_ask_for_them_get_management_events_that_only_read() {
     let house = House::with_trail(management).await;
     let all = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
     let furnished = house.flow.write(move |tx| {
-        let queue = json!({"QueueName": "q"});
+        let policy = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}}"#;
+        let queue = json!({"QueueName": "q", "Attributes": {"Policy": policy}});
         queues::create(
             tx,
             &caller(),

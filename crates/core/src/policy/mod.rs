@@ -1,4 +1,4 @@
-//! Resource policies, as far as queues and the buckets of log files need them: may this principal do this to that?
+//! Resource policies, as far as queues, log groups and the buckets of log files need them: may this principal do this to that?
 //!
 //! An explicit deny wins, silence denies. What is not understood never allows, and in a deny always denies.
 //! Never evaluates identity policies.
@@ -35,10 +35,18 @@ pub struct PolicyRequest<'a> {
 
 /// Whether the policy allows the request. A text that is no policy allows nothing.
 pub fn allows(policy_json: &str, request: &PolicyRequest<'_>) -> bool {
-    let Ok(policy) = serde_json::from_str::<Policy>(policy_json) else {
-        return false;
-    };
-    let statements = policy.statement.into_vec();
+    allow(&[policy_json], request)
+}
+
+/// Whether the policies together allow the request: what one of them denies is denied. A text that is no policy says
+/// nothing.
+pub fn allow(policies_json: &[&str], request: &PolicyRequest<'_>) -> bool {
+    let policies = policies_json
+        .iter()
+        .filter_map(|text| serde_json::from_str::<Policy>(text).ok());
+    let statements: Vec<Statement> = policies
+        .flat_map(|policy| policy.statement.into_vec())
+        .collect();
     let denies = |s: &Statement| s.effect != "Allow" && s.applies(request, true);
     let permits = |s: &Statement| s.effect == "Allow" && s.applies(request, false);
     !statements.iter().any(denies) && statements.iter().any(permits)

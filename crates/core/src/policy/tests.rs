@@ -35,6 +35,24 @@ fn policy(statements: &[&[(&str, serde_json::Value)]]) -> String {
 }
 
 #[test]
+fn of_several_policies_one_must_allow_and_none_may_deny() {
+    let one = policy(&[&[]]);
+    let other = policy(&[&[("Action", serde_json::json!("sqs:ReceiveMessage"))]]);
+    let denying = policy(&[&[("Effect", serde_json::json!("Deny"))]]);
+    let table: [(&[&str], bool); 6] = [
+        (&[], false),
+        (&["{"], false),
+        (&[&other], false),
+        (&[&other, "{", &one], true),
+        (&[&one, &denying], false),
+        (&[&denying, &one], false),
+    ];
+    for (policies, expected) in table {
+        assert_eq!(allow(policies, &request()), expected, "{policies:?}");
+    }
+}
+
+#[test]
 fn elements() {
     use serde_json::json;
     let table = [

@@ -9,6 +9,7 @@ use landfall_core::retry::{self, ErrorCode, ExhaustedCondition, dead_letter_attr
 use landfall_core::transform::{self, RuleContext};
 
 use super::record::{DeadLetter, Delivery, Outcome, Refusal};
+use crate::keep::permit::ForRule;
 use crate::keep::roles::sessions;
 use crate::keep::{logs, queues};
 use crate::route::targets::{self, TargetKind};
@@ -34,19 +35,19 @@ pub(super) fn deliver(
     };
     let input = targets::input(&delivery.target);
     let text = transform::transform(&input, &delivery.event_json, &context)
-        .map_err(|e| refuse(ErrorCode::InvalidParameter, e.to_string()))?;
+        .map_err(|e| refuse(ErrorCode::of_input(&e), e.to_string()))?;
     let arn = delivery.target.arn.as_deref().unwrap_or_default();
     match targets::kind(arn) {
         Some(TargetKind::EcsTask) => run_task(tx, number, delivery, &text),
         Some(TargetKind::Queue) => {
             let group = delivery.target.sqs_parameters.as_ref();
             let group = group.and_then(|p| p.message_group_id.as_deref());
-            queues::deliver(tx, arn, &text, &[], group).map_err(refusal)?;
+            queues::deliver(tx, rule_of(delivery), arn, &text, &[], group).map_err(refusal)?;
             Ok(Vec::new())
         }
         Some(TargetKind::LogGroup) => {
             let stream = format!("{}/{}", delivery.rule, delivery.id);
-            logs::deliver(tx, arn, &stream, &text).map_err(refusal)?;
+            logs::deliver(tx, rule_of(delivery), arn, &stream, &text).map_err(refusal)?;
             Ok(Vec::new())
         }
         Some(TargetKind::Bus) => pass_on(tx, delivery, arn, text),
@@ -76,7 +77,8 @@ pub(super) fn dead_letter(
         condition,
         attempts_made: delivery.attempts,
     });
-    match tx.attempt(|tx| queues::deliver(tx, queue, &delivery.event_json, &attributes, None)) {
+    let (rule, event) = (rule_of(delivery), &delivery.event_json);
+    match tx.attempt(|tx| queues::deliver(tx, rule, queue, event, &attributes, None)) {
         Ok(()) => Outcome::GivenUp(DeadLetter::Sent(queue.to_owned())),
         Err(e) => {
             tracing::error!(queue, error = %e, "an event could not be put into its dead-letter queue");
@@ -99,7 +101,7 @@ fn run_task(
         .unwrap_or(&no_parameters);
     let caller = starter(tx, delivery).map_err(refusal)?;
     let request = run::from_rule(delivery, parameters, input)
-        .map_err(|e| refuse(ErrorCode::InvalidParameter, e.to_string()))?;
+        .map_err(|e| refuse(ErrorCode::InvalidJson, e.to_string()))?;
     let start = |tx: &mut Tx<'_>, caller: &Caller, request| {
         run::run_task(tx, caller, request, Some(number))
     };
@@ -163,6 +165,13 @@ fn pass_on(
     };
     emit(tx, &event).map_err(refusal)?;
     Ok(Vec::new())
+}
+
+fn rule_of(delivery: &Delivery) -> ForRule<'_> {
+    ForRule {
+        arn: &delivery.rule_arn,
+        account: &delivery.account,
+    }
 }
 
 fn refuse(code: ErrorCode, message: String) -> Refusal {

@@ -126,7 +126,7 @@ fn refused(
     let next = retry::decide(
         policy(&delivery.target),
         delivery.attempts,
-        delivery.matched_at,
+        delivery.ingested_at,
         tx.now(),
         refusal.code.kind(),
         u64::from_le_bytes(jitter),

@@ -4,6 +4,7 @@
 pub mod logs;
 pub mod networks;
 pub mod parameters;
+pub mod permit;
 pub mod queues;
 pub mod roles;
 pub mod tags;

@@ -146,7 +146,7 @@ fn check(bus: &BusKey, target: &api::Target) -> Result<(), ApiError> {
         )));
     }
     transform::validate(id, &input(target))?;
-    check_dead_letter(target, id)
+    check_dead_letter(bus, target, id)
 }
 
 fn check_parameters(kind: TargetKind, target: &api::Target, id: &str) -> Result<(), ApiError> {
@@ -223,7 +223,8 @@ fn check_honoured(ecs: &api::EcsParameters, id: &str) -> Result<(), ApiError> {
     )))
 }
 
-fn check_dead_letter(target: &api::Target, id: &str) -> Result<(), ApiError> {
+/// Neither the queue nor its policy is looked at, as on AWS: both may come later.
+fn check_dead_letter(bus: &BusKey, target: &api::Target, id: &str) -> Result<(), ApiError> {
     let Some(arn) = target
         .dead_letter_config
         .as_ref()
@@ -231,10 +232,14 @@ fn check_dead_letter(target: &api::Target, id: &str) -> Result<(), ApiError> {
     else {
         return Ok(());
     };
-    if kind(arn) == Some(TargetKind::Queue) && !arn.ends_with(".fifo") {
+    let reason = if kind(arn) != Some(TargetKind::Queue) || arn.ends_with(".fifo") {
+        "it must be the ARN of a standard SQS queue."
+    } else if Arn::parse(arn).is_some_and(|arn| arn.region != bus.region) {
+        "the queue must be in the Region of the rule."
+    } else {
         return Ok(());
-    }
+    };
     Err(ApiError::validation(format!(
-        "Parameter DeadLetterConfig.Arn of target {id} is not valid. Reason: it must be the ARN of a standard SQS queue."
+        "Parameter DeadLetterConfig.Arn of target {id} is not valid. Reason: {reason}"
     )))
 }

@@ -21,18 +21,19 @@ use landfall_flow::run::{TaskRecord, definition};
 use landfall_flow::runtime::{ContainerSpec, Runtime as _};
 use landfall_flow::trail::{Departed, PendingRecord, keys};
 use landfall_flow::{Key, Reader as _, Tx, View, build};
-use landfall_store::ContentId;
+use landfall_store::{Batch, ContentId, Direction, Space, State as _};
 use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState};
 use serde_json::{Value, json};
 
 use super::house::{House, bytes, caller, request};
-use super::scenario::{IN_FLIGHT, stack_is};
+use super::scenario::{EVENTS_MAY, IN_FLIGHT, stack_is};
 use super::trails;
 
 /// Opens a stored day and sees it through.
 pub async fn see_through(state: MemoryState, now: Timestamp) {
     let contents = contents(&View::new(&state));
     let runtime = containers(&View::new(&state)).await;
+    permit(&state);
     let house = House::open(state, contents, runtime, now);
     tasks(&house).await;
     deliveries(&house).await;
@@ -43,6 +44,27 @@ pub async fn see_through(state: MemoryState, now: Timestamp) {
     log_files(&house).await;
     messages(&house).await;
     delayed_event(&house).await;
+}
+
+/// The stores of versions that asked no policy have none: whoever comes from there attaches them.
+fn permit(state: &MemoryState) {
+    let view = View::new(state);
+    let mut writes = Vec::new();
+    for (kind, member) in [("queue", "Policy"), ("log-policy", "document")] {
+        let (from, to) = Key::new(kind).range();
+        for entry in view.scan_raw(Space::Control, from, to, Direction::Forward) {
+            let (key, value) = entry.unwrap();
+            let mut record: Value = serde_json::from_slice(&value[1..]).unwrap();
+            let holder = match kind {
+                "queue" => &mut record["attributes"],
+                _ => &mut record,
+            };
+            holder[member] = EVENTS_MAY.into();
+            let bytes = [&value[..1], record.to_string().as_bytes()].concat();
+            writes.push((Space::Control, key.to_vec(), Some(bytes.into())));
+        }
+    }
+    state.commit(Batch { writes }).unwrap();
 }
 
 /// The large bodies that the records name.

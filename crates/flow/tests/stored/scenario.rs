@@ -32,6 +32,8 @@ pub const IN_FLIGHT: &str = "Mzo0OjU";
 /// Between two steps of the day.
 pub const STEP_MILLIS: i64 = 1_500;
 const PART_BYTES: usize = 5 * 1024 * 1024;
+/// A policy under which EventBridge may write wherever it stands.
+pub const EVENTS_MAY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"*","Resource":"*"}]}"#;
 const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
 
 /// An ARN of the scenario's account and region.
@@ -158,7 +160,8 @@ async fn create_queue(house: &House, json: Value) {
 async fn keep_queues(house: &House) {
     house.later(STEP_MILLIS);
     for name in ["dead", "letters"] {
-        create_queue(house, json!({"QueueName": name})).await;
+        let open = json!({"QueueName": name, "Attributes": {"Policy": EVENTS_MAY}});
+        create_queue(house, open).await;
     }
     let redrive = json!({"deadLetterTargetArn": arn("sqs", "dead"), "maxReceiveCount": 3});
     let work = json!({
@@ -199,7 +202,7 @@ async fn keep_logs(house: &House) {
         "logEvents": [{"timestamp": at - 1, "message": "one"}, {"timestamp": at, "message": "two\u{e9}\n"}],
     });
     house.give(logs::put_events, events).await;
-    let policy = json!({"policyName": "events", "policyDocument": NOTHING});
+    let policy = json!({"policyName": "events", "policyDocument": EVENTS_MAY});
     house.give(logs::put_resource_policy, policy).await;
 }
 

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::event::{self, Place};
 use super::group::{Group, by_arn, named};
-use super::invalid;
 use super::stream::{self, Stream};
+use super::{invalid, policy};
+use crate::keep::permit::ForRule;
 use crate::tx::Tx;
 
 /// `PutLogEvents`: events in order of time; those too old or too new are left out and told. Sequence tokens are
@@ -60,9 +61,15 @@ pub fn append(
     append_to(tx, &group, stream, events.to_vec())
 }
 
-/// Puts an event into the log group of an ARN, on behalf of EventBridge. A JSON object of exactly `timestamp` and
-/// `message` says both; every other text is the message.
-pub fn deliver(tx: &mut Tx<'_>, arn: &str, stream: &str, text: &str) -> Result<(), ApiError> {
+/// Puts an event into the log group of an ARN, on behalf of EventBridge, if a resource policy of its account allows it.
+/// A JSON object of exactly `timestamp` and `message` says both; every other text is the message.
+pub fn deliver(
+    tx: &mut Tx<'_>,
+    rule: ForRule<'_>,
+    arn: &str,
+    stream: &str,
+    text: &str,
+) -> Result<(), ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Shaped {
@@ -70,6 +77,7 @@ pub fn deliver(tx: &mut Tx<'_>, arn: &str, stream: &str, text: &str) -> Result<(
         message: String,
     }
     let group = by_arn(tx, arn)?;
+    policy::check(tx, &group, rule, stream)?;
     let event = match serde_json::from_str::<Shaped>(text) {
         Ok(shaped) => (Timestamp(shaped.timestamp), shaped.message),
         Err(_) => (tx.now(), text.to_owned()),

@@ -9,6 +9,7 @@ use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState, SeededIds, Test
 
 use super::*;
 use crate::drive::{Flow, FlowParts};
+use crate::keep::permit::ForRule;
 use crate::tx::Tx;
 
 const START: i64 = 1_700_000_000_000;
@@ -363,17 +364,33 @@ async fn a_group_takes_its_events_with_it() {
     assert!(house.streams().is_empty());
 }
 
+const RULE: ForRule<'static> = ForRule {
+    arn: "arn:aws:events:eu-west-1:123456789012:rule/r",
+    account: "123456789012",
+};
+
 #[tokio::test]
 async fn eventbridge_delivers_text_or_a_shaped_event() {
     let house = House::with_group().await;
     let arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/app:*";
     let shaped = format!(r#"{{"timestamp":{},"message":"shaped"}}"#, START - 1);
+    let open =
+        r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"logs:*","Resource":"*"}}"#;
+    let request = api::PutResourcePolicyRequest {
+        policy_name: text("open"),
+        policy_document: text(open),
+        ..Default::default()
+    };
     house
-        .write(move |tx, _| deliver(tx, arn, "s", &shaped))
+        .write(move |tx, c| put_resource_policy(tx, c, request))
         .await
         .unwrap();
     house
-        .write(move |tx, _| deliver(tx, arn, "s", r#"{"id":"1"}"#))
+        .write(move |tx, _| deliver(tx, RULE, arn, "s", &shaped))
+        .await
+        .unwrap();
+    house
+        .write(move |tx, _| deliver(tx, RULE, arn, "s", r#"{"id":"1"}"#))
         .await
         .unwrap();
     assert_eq!(
@@ -382,7 +399,7 @@ async fn eventbridge_delivers_text_or_a_shaped_event() {
     );
     let none = "arn:aws:logs:eu-west-1:123456789012:log-group:none";
     let error = house
-        .write(move |tx, _| deliver(tx, none, "s", "x"))
+        .write(move |tx, _| deliver(tx, RULE, none, "s", "x"))
         .await
         .unwrap_err();
     assert_eq!(error.code, "ResourceNotFoundException");

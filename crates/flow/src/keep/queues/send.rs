@@ -12,6 +12,7 @@ use super::message::{self, Content, Status};
 use super::{
     Queue, attributes, digest, find, find_by_arn, invalid_parameter, invalid_value, seconds,
 };
+use crate::keep::permit::{self, ForRule};
 use crate::tx::{Effect, Tx};
 
 /// `SendMessage`.
@@ -24,15 +25,17 @@ pub fn send(
     enqueue(tx, &queue, &caller.account, request)
 }
 
-/// Puts a message into the queue of an ARN, on behalf of EventBridge.
+/// Puts a message into the queue of an ARN, on behalf of EventBridge, if the queue's policy allows it.
 pub fn deliver(
     tx: &mut Tx<'_>,
+    rule: ForRule<'_>,
     queue_arn: &str,
     body: &str,
     attributes: &[(&'static str, String)],
     group_id: Option<&str>,
 ) -> Result<(), ApiError> {
     let queue = find_by_arn(tx, queue_arn)?;
+    check_policy(&queue, rule)?;
     let value = |text: &String| api::MessageAttributeValue {
         data_type: Some("String".to_owned()),
         string_value: Some(text.clone()),
@@ -47,7 +50,18 @@ pub fn deliver(
         message_group_id: group_id.map(str::to_owned),
         ..Default::default()
     };
-    enqueue(tx, &queue, "events.amazonaws.com", request).map(|_| ())
+    enqueue(tx, &queue, permit::SERVICE, request).map(|_| ())
+}
+
+/// Refuses what the queue's policy does not allow EventBridge to send for a rule.
+fn check_policy(queue: &Queue, rule: ForRule<'_>) -> Result<(), ApiError> {
+    let (arn, action) = (queue.arn(), "sqs:SendMessage");
+    let policy = queue.attributes.get("Policy").map(String::as_str);
+    if rule.may(&[permit::SERVICE], action, &arn, policy.as_slice()) {
+        return Ok(());
+    }
+    let whose = format!("The policy of the queue {arn}");
+    Err(rule.refusal(&whose, &[action], &arn))
 }
 
 /// Puts a message into a queue.

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::drive::{Flow, FlowParts};
+use crate::keep::permit::ForRule;
 
 const ENDPOINT: &str = "http://127.0.0.1:4566";
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -395,11 +396,16 @@ async fn a_batch_tells_each_entry_its_own_end() {
 #[tokio::test]
 async fn eventbridge_delivers_with_attributes() {
     let house = House::new();
-    let url = house.create("jobs", &[]).await.unwrap();
+    let open = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}}"#;
+    let url = house.create("jobs", &[("Policy", open)]).await.unwrap();
     let arn = "arn:aws:sqs:eu-west-1:123456789012:jobs";
+    let rule = ForRule {
+        arn: "arn:aws:events:eu-west-1:123456789012:rule/r",
+        account: "123456789012",
+    };
     let given = [("ERROR_CODE", "NO_RESOURCE".to_owned())];
     house
-        .write(move |tx, _| deliver(tx, arn, "{}", &given, None))
+        .write(move |tx, _| deliver(tx, rule, arn, "{}", &given, None))
         .await
         .unwrap();
     let received = house.receive(&url, 1).await;
@@ -410,7 +416,7 @@ async fn eventbridge_delivers_with_attributes() {
     );
     let none = "arn:aws:sqs:eu-west-1:123456789012:none";
     let error = house
-        .write(move |tx, _| deliver(tx, none, "{}", &[], None))
+        .write(move |tx, _| deliver(tx, rule, none, "{}", &[], None))
         .await
         .unwrap_err();
     assert_eq!(error.code, "QueueDoesNotExist");

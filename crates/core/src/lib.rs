@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod metrics;
 pub mod migrate;
 pub mod policy;
 pub mod retry;

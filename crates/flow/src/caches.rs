@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use landfall_pattern::Matcher;
 
+use crate::count::Counting;
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
 use crate::trail::Waiting;
@@ -33,11 +34,13 @@ pub struct Caches {
     pub(crate) trails: Waiting,
     /// Buckets that uploads have met.
     pub(crate) buckets: ReadBuckets,
+    /// What has been counted.
+    pub(crate) counting: Counting,
 }
 
 impl Caches {
     /// At a start anything may be waiting.
-    pub(crate) fn at_start(trails: Waiting) -> Self {
+    pub(crate) fn at_start(trails: Waiting, counting: Counting) -> Self {
         Self {
             matchers: HashMap::new(),
             events_waiting: true,
@@ -47,6 +50,7 @@ impl Caches {
             tasks_waiting: true,
             trails,
             buckets: ReadBuckets::default(),
+            counting,
         }
     }
 

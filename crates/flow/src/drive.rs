@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use self::decider::{Decider, Job};
 use self::gate::Gate;
+use crate::count::Totals;
 use crate::trail::{self, Watch};
 use crate::tx::{Tx, View};
 
@@ -53,6 +54,7 @@ struct Inner {
     handle: Handle,
     waiters: Mutex<HashMap<String, Arc<Notify>>>,
     trails: Arc<Watch>,
+    totals: Arc<Totals>,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -84,7 +86,8 @@ impl Flow {
     /// Starts the loop over a state and goes on where it stopped. Must be called inside a tokio runtime.
     pub fn open(parts: FlowParts) -> Result<Self, ApiError> {
         let trails = Arc::new(Watch::default());
-        let gate = Gate::new(Decider::new(&parts, &trails)?);
+        let totals = Arc::new(Totals::default());
+        let gate = Gate::new(Decider::new(&parts, &trails, &totals)?);
         let flow = Self {
             inner: Arc::new(Inner {
                 parts,
@@ -92,6 +95,7 @@ impl Flow {
                 handle: Handle::current(),
                 waiters: Mutex::default(),
                 trails,
+                totals,
                 failure: watch::Sender::new(None),
             }),
         };
@@ -192,6 +196,11 @@ impl Flow {
     /// Which trails look at what.
     pub(crate) fn trails(&self) -> &Watch {
         &self.inner.trails
+    }
+
+    /// What has been counted since the start.
+    pub fn totals(&self) -> &Totals {
+        &self.inner.totals
     }
 
     /// Whether any trail looks at data events, so that calls on objects must be described.

@@ -8,6 +8,7 @@ use std::ops::Bound;
 
 use landfall_core::error::ApiError;
 use landfall_core::limits;
+use landfall_core::metrics::Metric;
 use landfall_core::trail::calls;
 use landfall_core::trail::record::DETAIL_TYPE;
 use landfall_pattern::{Matcher, Pattern};
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use super::bus::{BusKey, DEFAULT_BUS};
 use super::event::{StoredEvent, event_key, event_number};
 use super::rules::{Rule, prefix};
+use crate::count::{Series, amount, once};
 use crate::deliver;
 use crate::drive::Pending;
 use crate::key::Key;
@@ -64,6 +66,7 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         }
     };
     let is_quiet = !names.is_empty() && is_quiet(&event.json);
+    let mut is_first = true;
     for name in names {
         let Some(rule) = tx.get::<Rule>(&prefix(&bus).part(&name))? else {
             continue;
@@ -71,11 +74,24 @@ fn route(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<(), ApiError> {
         if is_quiet && !rule.takes_reads() {
             continue;
         }
+        count_match(tx, &bus, &rule, std::mem::take(&mut is_first));
         for target in &rule.targets {
             deliver::enqueue(tx, &bus, &rule, target, event)?;
         }
     }
     Ok(())
+}
+
+/// An event counts once for each rule that it matched, and once for its bus, with the first of them.
+fn count_match(tx: &mut Tx<'_>, bus: &BusKey, rule: &Rule, is_first: bool) {
+    let mut samples = vec![once(Metric::MatchedEvents), once(Metric::TriggeredRules)];
+    if is_first {
+        samples.push(once(Metric::MatchedEventsOfBus));
+    }
+    if !rule.targets.is_empty() {
+        samples.push(amount(Metric::InvocationsCreated, rule.targets.len()));
+    }
+    tx.count(Series::of_rule(bus, &rule.name), samples);
 }
 
 /// Whether a rule of the default bus takes read-only management events.

@@ -8,7 +8,7 @@ pub mod put_events;
 pub mod rules;
 pub mod targets;
 
-pub use bus::BusKey;
+pub use bus::{BusKey, DEFAULT_BUS};
 pub use event::{ObjectRef, StoredEvent, emit};
 use landfall_core::api::value::EpochSeconds;
 use landfall_core::clock::Timestamp;

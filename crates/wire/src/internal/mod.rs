@@ -1,6 +1,7 @@
-//! Landfall's own pages below `/_landfall/`: health, the ledger and images as JSON. Never an AWS API.
+//! Landfall's own pages below `/_landfall/`: health, the ledger and images as JSON, metrics as text. Never an AWS API.
 
 mod images;
+mod metrics;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,8 @@ use serde_json::{Value, json};
 
 use crate::dispatch::{INTERNAL_PATH, RawHandler};
 use crate::http::Body;
+
+const JSON: &str = "application/json";
 
 /// Serves the pages.
 pub struct Internal {
@@ -68,20 +71,27 @@ impl Internal {
 #[async_trait]
 impl RawHandler for Internal {
     async fn call(&self, _: Caller, request: Request<Incoming>) -> Response<Body> {
-        let (status, value) = match self.answer(request).await {
-            Ok(value) => (StatusCode::OK, value),
+        let is_metrics = request.method() == Method::GET
+            && request.uri().path().strip_prefix(INTERNAL_PATH) == Some("/metrics");
+        let answer = match is_metrics {
+            true => metrics::page(&self.flow).map(|text| (text, metrics::CONTENT_TYPE)),
+            false => self.answer(request).await.map(|it| (it.to_string(), JSON)),
+        };
+        let (status, (text, content_type)) = match answer {
+            Ok(page) => (StatusCode::OK, page),
             Err(e) => {
                 let status = StatusCode::from_u16(e.status).unwrap_or(StatusCode::BAD_REQUEST);
-                (status, json!({"code": e.code, "message": e.message}))
+                let told = json!({"code": e.code, "message": e.message});
+                (status, (told.to_string(), JSON))
             }
         };
-        let body = Full::new(Bytes::from(value.to_string()));
+        let body = Full::new(Bytes::from(text));
         let mut response = Response::new(Body::new(body.map_err(|never| match never {})));
         *response.status_mut() = status;
-        let json = http::HeaderValue::from_static("application/json");
+        let content_type = http::HeaderValue::from_static(content_type);
         response
             .headers_mut()
-            .insert(http::header::CONTENT_TYPE, json);
+            .insert(http::header::CONTENT_TYPE, content_type);
         response
     }
 }

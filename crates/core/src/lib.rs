@@ -13,6 +13,7 @@ pub mod event;
 pub mod explain;
 pub mod ids;
 pub mod limits;
+pub mod metrics;
 pub mod migrate;
 pub mod policy;
 pub mod retry;

@@ -344,6 +344,34 @@ pub const LOGS_RESOURCE_POLICIES_MAX: usize = 10;
 /// Expired events of a stream that one append drops (Landfall's own bound).
 pub const LOGS_EXPIRED_DROPPED_MAX: usize = 1_000;
 
+// --- Amazon CloudWatch ----------------------------------------------------------------------------------------
+
+/// Minutes that what was counted is kept: CloudWatch keeps its one-minute points 15 days.
+pub const METRICS_MINUTES_KEPT: u64 = 15 * 24 * 60;
+/// Records that are looked at for their age when a minute of a rule begins (Landfall's own bound).
+pub const METRICS_PRUNED_PER_MINUTE_MAX: usize = 4;
+/// Series whose current minute the loop remembers (Landfall's own bound).
+pub const METRICS_SERIES_REMEMBERED_MAX: usize = 4_096;
+/// Series that have totals of their own; the others are counted with their account (Landfall's own bound).
+pub const METRICS_TOTALS_SERIES_MAX: usize = 10_000;
+/// Records that one question may look at (Landfall's own bound).
+pub const METRICS_RECORDS_READ_MAX: usize = 1_000_000;
+/// Minutes back in which a metric must have samples to be listed: two weeks.
+pub const METRICS_LISTED_MINUTES: i64 = 14 * 24 * 60;
+/// The same for `RecentlyActive`: three hours.
+pub const METRICS_RECENT_MINUTES: i64 = 3 * 60;
+/// Metrics of one ListMetrics.
+pub const METRICS_LISTED_MAX: usize = 500;
+/// Points of one GetMetricStatistics.
+pub const METRICS_STATISTICS_POINTS_MAX: i64 = 1_440;
+/// Points of one GetMetricData.
+pub const METRICS_DATA_POINTS_MAX: usize = 100_800;
+/// Queries of one GetMetricData.
+pub const METRICS_DATA_QUERIES_MAX: usize = 500;
+/// Waiting things that a look at Landfall's own metrics counts; where there are more, it says so many (Landfall's own
+/// bound).
+pub const METRICS_COUNTED_MAX: usize = 100_000;
+
 // --- AWS Systems Manager --------------------------------------------------------------------------------------
 
 /// Bytes of a value of the standard tier.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use landfall_pattern::{EventError, Scratch, Snapshot};
 
+use crate::count::Counting;
 use crate::key::Key;
 use crate::land::bucket::ReadBuckets;
 use crate::route::BusKey;
@@ -45,11 +46,13 @@ pub struct Caches {
     pub(crate) buckets: ReadBuckets,
     /// How the ledger is kept within bounds.
     pub(crate) ledger: Keeping,
+    /// What has been counted.
+    pub(crate) counting: Counting,
 }
 
 impl Caches {
     /// At a start anything may be waiting.
-    pub(crate) fn at_start(trails: Waiting) -> Self {
+    pub(crate) fn at_start(trails: Waiting, counting: Counting) -> Self {
         Self {
             matchers: HashMap::new(),
             scratch: Scratch::default(),
@@ -63,6 +66,7 @@ impl Caches {
             replays_active: true,
             buckets: ReadBuckets::default(),
             ledger: Keeping::at_start(),
+            counting,
         }
     }
 

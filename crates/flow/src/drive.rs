@@ -21,6 +21,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use self::decider::{Decider, Job};
 use self::gate::Gate;
+use crate::count::Totals;
 use crate::tell::News;
 use crate::trail::{self, Watch};
 use crate::tx::{Tx, View};
@@ -58,6 +59,7 @@ struct Inner {
     waiters: Mutex<HashMap<String, Arc<Notify>>>,
     trails: Arc<Watch>,
     news: News,
+    totals: Arc<Totals>,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -89,7 +91,8 @@ impl Flow {
     /// Starts the loop over a state and goes on where it stopped. Must be called inside a tokio runtime.
     pub fn open(parts: FlowParts) -> Result<Self, ApiError> {
         let trails = Arc::new(Watch::default());
-        let gate = Gate::new(Decider::new(&parts, &trails)?);
+        let totals = Arc::new(Totals::default());
+        let gate = Gate::new(Decider::new(&parts, &trails, &totals)?);
         let news = News::new(parts.clock.now());
         let flow = Self {
             inner: Arc::new(Inner {
@@ -99,6 +102,7 @@ impl Flow {
                 handle: Handle::current(),
                 waiters: Mutex::default(),
                 trails,
+                totals,
                 failure: watch::Sender::new(None),
             }),
         };
@@ -214,6 +218,11 @@ impl Flow {
     /// Which trails look at what.
     pub(crate) fn trails(&self) -> &Watch {
         &self.inner.trails
+    }
+
+    /// What has been counted since the start.
+    pub fn totals(&self) -> &Totals {
+        &self.inner.totals
     }
 
     /// Whether any trail looks at data events, so that calls on objects must be described.

@@ -2,10 +2,12 @@
 //!
 //! Read the rooms in this order: `land` (an object arrives), `trail` (its call is recorded, on the old road), `route` (its event meets the rules), `deliver` (a match
 //! becomes an attempt), `run` (an attempt becomes a container), `keep` (the resources they lean on), `build` (stacks
-//! create all of these), `tell` (what became of each object), `repeat` (runs once more what a rule has matched). Never parses or writes the bytes of a protocol.
+//! create all of these), `count` (how many of them there were), `tell` (what became of each object), `repeat` (runs once
+//! more what a rule has matched). Never parses or writes the bytes of a protocol.
 
 pub mod build;
 pub mod caches;
+pub mod count;
 pub mod deliver;
 pub mod drive;
 pub mod keep;

@@ -12,6 +12,7 @@ use landfall_core::settings::Settings;
 use landfall_store::{Batch, ContentId, Direction, Scan, Space, State, StoreError};
 
 use crate::caches::Caches;
+use crate::count::Counted;
 use crate::key::Key;
 use crate::record::Record;
 use crate::trail::{Made, Said, TrailKey};
@@ -159,6 +160,8 @@ pub struct Tx<'a> {
     pub(crate) said: Option<Said>,
     /// Calls that Landfall has made itself and not recorded yet.
     pub(crate) made: Vec<Made>,
+    /// Samples that have been noted and not written yet.
+    pub(crate) counted: Vec<Counted>,
 }
 
 enum Undo {
@@ -174,6 +177,7 @@ enum Undo {
 pub struct Savepoint {
     undo: usize,
     effects: usize,
+    counted: usize,
 }
 
 impl<'a> Tx<'a> {
@@ -198,6 +202,7 @@ impl<'a> Tx<'a> {
             caches,
             said: None,
             made: Vec::new(),
+            counted: Vec::new(),
         }
     }
 
@@ -254,12 +259,14 @@ impl<'a> Tx<'a> {
         Savepoint {
             undo: self.undo.len(),
             effects: self.effects.len(),
+            counted: self.counted.len(),
         }
     }
 
-    /// Takes back every write and effect since the savepoint.
+    /// Takes back every write, effect and sample since the savepoint.
     pub fn rollback(&mut self, to: Savepoint) {
         self.effects.truncate(to.effects);
+        self.counted.truncate(to.counted);
         for Undo::Write { space, key, before } in self.undo.drain(to.undo..).rev() {
             match before {
                 Some(value) => self.pending.insert((space, key), value),

@@ -287,7 +287,11 @@ async fn targets_that_are_gone_are_given_up_at_once_as_no_resource() {
 async fn inputs_that_cannot_be_made_are_given_up_at_once_with_their_code() {
     let of = |template: &str| json!({"InputTransformer": {"InputPathsMap": {"k": "$.detail.k"}, "InputTemplate": template}});
     let table = [
-        (of(r#"{"a": "<k>"}"#), json!({"k": {}}), "INVALID_JSON"),
+        (
+            of(r#"{"a": "<k>"}"#),
+            json!({"k": {"x": 1}}),
+            "INVALID_JSON",
+        ),
         (of(r#"{"a": "<k>"}"#), json!({"k": "\""}), "INVALID_JSON"),
         (
             json!({"InputPath": "$.detail.none"}),

@@ -45,6 +45,7 @@ const RECORDS: &[(&str, &str, &str, Read)] = &[
     ("build/model.rs", "ResourceRecord", "stack-resource", Verb),
     ("build/model.rs", "StackRecord", "stack", Verb),
     ("build/model.rs", "TemplateRecord", "stack-template", Verb),
+    ("count/record.rs", "Minute", "metric", Verb),
     ("deliver/record.rs", "Delivery", "delivery", Verb),
     ("deliver/record.rs", "Due", "due", GoingOn),
     ("drive/decider.rs", "Reserved", "sequence", GoingOn),

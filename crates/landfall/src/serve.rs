@@ -14,6 +14,7 @@ use landfall_runtime::{Runtime, RuntimeKind};
 use landfall_store::{FileContents, FjallState};
 use landfall_wire::cloudformation::CloudFormation;
 use landfall_wire::cloudtrail::CloudTrail;
+use landfall_wire::cloudwatch::CloudWatch;
 use landfall_wire::dispatch::Dispatcher;
 use landfall_wire::ec2::Ec2;
 use landfall_wire::ecs::Ecs;
@@ -159,6 +160,7 @@ fn dispatcher(flow: &Flow, credentials: Vec<(String, String)>, data_dir: &Path) 
         .service(Arc::new(Ec2(flow.clone())))
         .service(Arc::new(CloudFormation(flow.clone())))
         .service(Arc::new(CloudTrail(flow.clone())))
+        .service(Arc::new(CloudWatch(flow.clone())))
         .recording(flow.clone())
 }
 

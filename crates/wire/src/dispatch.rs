@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 use crate::http::Body;
 use crate::protocol::query::Form;
 use crate::protocol::sigv4::{self, Claim, Credentials};
-use crate::protocol::{REQUEST_ID, json, query, set, xml};
+use crate::protocol::{REQUEST_ID, cbor, json, query, set, xml};
 use crate::record;
 use crate::session::{self, Unbelieved};
 
@@ -133,6 +133,7 @@ enum Route<'a> {
     Internal,
     S3,
     Json(&'a Arc<dyn Service>, String),
+    Cbor(&'a Arc<dyn Service>, String),
     /// A form; its service may only show once it is read.
     Form,
     /// Nobody answers this; the text says what was asked for.
@@ -200,14 +201,29 @@ impl Dispatcher {
                 let model = service.model();
                 let id = caller.request_id.clone();
                 match read(request).await {
-                    Ok((parts, body)) => {
-                        let answer = self.json(service, &operation, caller, &parts, &body).await;
-                        answer.map_or_else(
+                    Ok(read) => {
+                        let answer = self.named(service, &operation, caller, &read, json::decode);
+                        answer.await.map_or_else(
                             |error| json::error(model, &error, &id),
                             |output| json::encode(model, &output, &id),
                         )
                     }
                     Err(error) => closing(json::error(model, &error, &id)),
+                }
+            }
+            Route::Cbor(service, operation) => {
+                let model = service.model();
+                let id = caller.request_id.clone();
+                match read(request).await {
+                    Ok(read) => {
+                        let answer = self.named(service, &operation, caller, &read, cbor::decode);
+                        let shape = model.operation(&operation).and_then(|it| it.output);
+                        answer.await.map_or_else(
+                            |error| cbor::error(model, &error, &id),
+                            |output| cbor::encode(model, shape, &output, &id),
+                        )
+                    }
+                    Err(error) => closing(cbor::error(model, &error, &id)),
                 }
             }
             Route::Form => {
@@ -278,6 +294,12 @@ impl Dispatcher {
             return self.target(target.to_str().unwrap_or_default());
         }
         let scope = claim.service.as_deref().unwrap_or_default();
+        if headers
+            .get(cbor::HEADER.0)
+            .is_some_and(|it| it == cbor::HEADER.1)
+        {
+            return self.rpc(path);
+        }
         if scope.starts_with("s3") {
             return Route::S3;
         }
@@ -304,25 +326,39 @@ impl Dispatcher {
         ))
     }
 
-    fn target(&self, target: &str) -> Route<'_> {
-        let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
-        let found = self.services.iter().find(|service| {
+    /// RPC v2 names service and operation as the JSON protocols do, but in the path.
+    fn rpc(&self, path: &str) -> Route<'_> {
+        let found = cbor::called(path)
+            .and_then(|(service, operation)| Some((self.targeted(service)?, operation.to_owned())));
+        match found {
+            Some((service, operation)) => Route::Cbor(service, operation),
+            None => Route::Nobody(unknown_operation(path)),
+        }
+    }
+
+    fn targeted(&self, prefix: &str) -> Option<&Arc<dyn Service>> {
+        self.services.iter().find(|service| {
             let model = service.model();
             model.protocol == Protocol::Json && model.target_prefix == prefix
-        });
-        match found {
+        })
+    }
+
+    fn target(&self, target: &str) -> Route<'_> {
+        let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
+        match self.targeted(prefix) {
             Some(service) => Route::Json(service, operation.to_owned()),
             None => Route::Nobody(unknown_operation(target)),
         }
     }
 
-    async fn json(
+    /// Runs an operation that a request names, on an input that `decode` reads.
+    async fn named(
         &self,
         service: &Arc<dyn Service>,
         operation: &str,
         caller: Caller,
-        parts: &Parts,
-        body: &[u8],
+        (parts, body): &(Parts, Bytes),
+        decode: fn(&[u8]) -> Result<Value, ApiError>,
     ) -> Result<Value, ApiError> {
         self.believe(parts, body, service.model())?;
         let model = service.model();
@@ -332,7 +368,7 @@ impl Dispatcher {
         if !service.operations().contains(&known.name) {
             return Err(unknown_operation(operation));
         }
-        let input = json::decode(body)?;
+        let input = decode(body)?;
         self.run(service, known, caller, parts, input).await
     }
 

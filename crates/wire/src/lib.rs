@@ -6,6 +6,7 @@
 
 pub mod cloudformation;
 pub mod cloudtrail;
+pub mod cloudwatch;
 pub mod dispatch;
 pub mod ec2;
 pub mod ecs;

@@ -50,6 +50,10 @@ pub const SERVED: &[Served] = &[
         service: "cloudtrail",
         operations: CLOUDTRAIL,
     },
+    Served {
+        service: "cloudwatch",
+        operations: &["GetMetricData", "GetMetricStatistics", "ListMetrics"],
+    },
 ];
 
 const EVENTS: &[&str] = &[

@@ -19,7 +19,8 @@ pub fn table(service: &str, model: &Model) -> anyhow::Result<String> {
         .collect();
     let meta = &model.metadata;
     let protocol = match meta.protocol.as_str() {
-        "json" => "Json",
+        // Services that speak RPC v2 CBOR still speak JSON to older clients; both have the value form.
+        "json" | "smithy-rpc-v2-cbor" => "Json",
         "query" => "Query",
         "ec2" => "Ec2",
         other => anyhow::bail!("no codec for protocol {other}"),

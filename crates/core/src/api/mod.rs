@@ -9,4 +9,6 @@ pub mod model;
 pub mod validate;
 pub mod value;
 
-pub use generated::{cloudformation, cloudtrail, ec2, ecs, events, iam, logs, sqs, ssm, sts};
+pub use generated::{
+    cloudformation, cloudtrail, cloudwatch, ec2, ecs, events, iam, logs, sqs, ssm, sts,
+};

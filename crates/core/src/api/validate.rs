@@ -145,7 +145,7 @@ fn manner(service: &ServiceModel) -> Manner {
     match service.name {
         "events" | "ssm" => Manner::Listed("ValidationException"),
         "logs" => Manner::Listed("InvalidParameterException"),
-        "iam" | "sts" | "cloudformation" => Manner::Listed("ValidationError"),
+        "iam" | "sts" | "cloudformation" | "cloudwatch" => Manner::Listed("ValidationError"),
         "sqs" | "ec2" => Manner::Missing,
         "ecs" => Manner::Silent,
         _ => Manner::Listed("ValidationException"),

@@ -12,9 +12,12 @@ const READING: [&str; 12] = [
 ];
 /// Operations that change nothing although their names do not say so.
 const ALSO_READING: [&str; 1] = ["AssumeRole"];
-/// Operations on what is inside a queue, a log stream or a bus: data events of types that no trail of Landfall can
+/// Operations on what is inside a queue, a log stream or a bus, and on metrics: data events of types that no trail of Landfall can
 /// select, so nothing is ever recorded of them.
-const UNRECORDED: [(&str, &str); 11] = [
+const UNRECORDED: [(&str, &str); 14] = [
+    ("cloudwatch", "GetMetricData"),
+    ("cloudwatch", "GetMetricStatistics"),
+    ("cloudwatch", "ListMetrics"),
     ("events", "PutEvents"),
     ("logs", "PutLogEvents"),
     ("sqs", "ChangeMessageVisibility"),

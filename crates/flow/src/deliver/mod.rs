@@ -4,6 +4,7 @@
 
 mod again;
 mod attempt;
+mod meter;
 mod record;
 
 use std::ops::Bound;
@@ -136,8 +137,10 @@ fn save(tx: &mut Tx<'_>, number: u64, delivery: &Delivery) -> Result<(), ApiErro
 /// One attempt and what follows from it.
 fn advance(tx: &mut Tx<'_>, number: u64, delivery: &mut Delivery) -> Result<(), ApiError> {
     delivery.attempts += 1;
+    meter::attempted(tx, delivery);
     match own::recorded(tx, Keep::All, |tx| attempt::deliver(tx, number, delivery))? {
         Ok(tasks) => {
+            meter::taken(tx, delivery);
             delivery.starts += u32::from(!tasks.is_empty());
             delivery.tasks.extend(tasks);
             delivery.last_refusal = None;
@@ -174,6 +177,7 @@ fn refused(
                 "a delivery failed for good"
             );
             let outcome = attempt::dead_letter(tx, delivery, &refusal, condition);
+            meter::given_up(tx, delivery, &outcome);
             delivery.last_refusal = Some(refusal);
             finish(tx, delivery, outcome);
             Ok(())

@@ -13,9 +13,10 @@ use landfall_store::{State, StoreError};
 
 use super::{FlowParts, Pending};
 use crate::caches::Caches;
+use crate::count::{Counting, Totals};
 use crate::trail::{self, Waiting, Watch};
 use crate::tx::{Effect, Reader as _, Tx, View};
-use crate::{build, deliver, record, route, run, tell};
+use crate::{build, count, deliver, record, route, run, tell};
 
 /// Tells the client that waits for a job, once its commit has succeeded or failed.
 pub(super) type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
@@ -42,11 +43,16 @@ pub(super) struct Decider {
     sequence: u64,
     reserved: u64,
     caches: Caches,
+    totals: Arc<Totals>,
     recovering: bool,
 }
 
 impl Decider {
-    pub(super) fn new(parts: &FlowParts, trails: &Arc<Watch>) -> Result<Self, ApiError> {
+    pub(super) fn new(
+        parts: &FlowParts,
+        trails: &Arc<Watch>,
+        totals: &Arc<Totals>,
+    ) -> Result<Self, ApiError> {
         let view = View::new(&*parts.state);
         let reserved = view
             .get::<Reserved>(&reserved_key())?
@@ -59,7 +65,11 @@ impl Decider {
             settings: parts.settings.clone(),
             sequence: reserved,
             reserved,
-            caches: Caches::at_start(Waiting::at_start(Arc::clone(trails))),
+            caches: Caches::at_start(
+                Waiting::at_start(Arc::clone(trails)),
+                Counting::new(Arc::clone(totals)),
+            ),
+            totals: Arc::clone(totals),
             recovering: true,
         })
     }
@@ -79,6 +89,7 @@ impl Decider {
         let recovery = if self.recovering { RECOVERY } else { &[] };
         self.recovering = false;
         let pending = advance(&mut tx, recovery.iter().chain(STEPS));
+        count::settle(&mut tx);
         let (mut batch, effects) = tx.finish();
         if self.sequence > self.reserved {
             self.reserved = self.sequence.next_multiple_of(SEQUENCE_BLOCK);
@@ -95,7 +106,7 @@ impl Decider {
         let committed = if batch.writes.is_empty() {
             Ok(())
         } else {
-            self.state.commit(batch)
+            self.totals.commit(|| self.state.commit(batch))
         };
         for answer in answers {
             answer(committed.as_ref().copied());

@@ -8,6 +8,7 @@ use std::ops::Bound;
 
 use landfall_core::error::ApiError;
 use landfall_core::limits;
+use landfall_core::metrics::Metric;
 use landfall_core::trail::calls;
 use landfall_core::trail::record::DETAIL_TYPE;
 use landfall_pattern::{Matcher, Pattern};
@@ -18,6 +19,7 @@ use super::archive;
 use super::bus::{BusKey, DEFAULT_BUS};
 use super::event::{StoredEvent, event_key, event_number};
 use super::rules::{Rule, prefix};
+use crate::count::{Series, amount, once};
 use crate::deliver;
 use crate::drive::Pending;
 use crate::key::Key;
@@ -66,6 +68,7 @@ pub(crate) fn meet(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Vec<u64>, Api
     };
     let mut made = Vec::new();
     let is_quiet = !names.is_empty() && is_quiet(&event.json);
+    let mut is_first = true;
     for name in names {
         let Some(rule) = tx.get::<Rule>(&prefix(&bus).part(&name))? else {
             continue;
@@ -82,6 +85,7 @@ pub(crate) fn meet(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Vec<u64>, Api
         if only.peek().is_some() && !only.any(|arn| *arn == bus.rule_arn(&name)) {
             continue;
         }
+        count_match(tx, &bus, &rule, std::mem::take(&mut is_first));
         for target in &rule.targets {
             made.push(deliver::enqueue(tx, &bus, &rule, target, event)?);
         }
@@ -93,6 +97,18 @@ pub(crate) fn meet(tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Vec<u64>, Api
 /// others put, and in records of calls, which carry a request's own parameters, any name may stand.
 fn is_distinct(event: &StoredEvent) -> bool {
     event.object.is_some() && event.hops == 0 && !event.json.contains(DETAIL_TYPE)
+}
+
+/// An event counts once for each rule that it matched, and once for its bus, with the first of them.
+fn count_match(tx: &mut Tx<'_>, bus: &BusKey, rule: &Rule, is_first: bool) {
+    let mut samples = vec![once(Metric::MatchedEvents), once(Metric::TriggeredRules)];
+    if is_first {
+        samples.push(once(Metric::MatchedEventsOfBus));
+    }
+    if !rule.targets.is_empty() {
+        samples.push(amount(Metric::InvocationsCreated, rule.targets.len()));
+    }
+    tx.count(Series::of_rule(bus, &rule.name), samples);
 }
 
 /// Whether a rule of the default bus takes read-only management events.

@@ -10,7 +10,7 @@ pub mod replay;
 pub mod rules;
 pub mod targets;
 
-pub use bus::BusKey;
+pub use bus::{BusKey, DEFAULT_BUS};
 pub(crate) use event::emit_if_wanted;
 pub use event::{Again, ObjectRef, StoredEvent, emit};
 use landfall_core::api::value::EpochSeconds;

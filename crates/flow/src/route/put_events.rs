@@ -6,10 +6,15 @@ use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::event::Envelope;
 use landfall_core::limits;
+use landfall_core::metrics::Metric;
 
 use super::bus::{BusKey, check_exists};
 use super::event::{StoredEvent, emit};
+use crate::count::{Series, amount, once};
 use crate::tx::Tx;
+
+/// What the time of an entry weighs, given or not.
+const TIME_BYTES: usize = 14;
 
 /// `PutEvents`.
 pub fn put(
@@ -28,6 +33,7 @@ pub fn put(
              have length less than or equal to 10"
         )));
     }
+    let (count, bytes) = (entries.len(), entries.iter().map(size).sum());
     let mut failed = 0;
     let mut results = Vec::new();
     for entry in entries {
@@ -47,10 +53,28 @@ pub fn put(
             }
         });
     }
+    tx.count(
+        Series::of_account(&caller.account, &caller.region),
+        vec![
+            once(Metric::PutEventsApproximateCallCount),
+            once(Metric::PutEventsApproximateSuccessCount),
+            amount(Metric::PutEventsEntriesCount, count),
+            (Metric::PutEventsFailedEntriesCount, f64::from(failed)),
+            amount(Metric::PutEventsRequestSize, bytes),
+        ],
+    );
     Ok(api::PutEventsResponse {
         failed_entry_count: Some(failed),
         entries: Some(results),
     })
+}
+
+/// What an entry weighs. Bytes.
+fn size(entry: &api::PutEventsRequestEntry) -> usize {
+    let given = [&entry.source, &entry.detail_type, &entry.detail];
+    let texts = given.into_iter().flatten();
+    let resources = entry.resources.iter().flatten();
+    TIME_BYTES + texts.chain(resources).map(String::len).sum::<usize>()
 }
 
 fn put_entry(
@@ -74,9 +98,7 @@ fn put_entry(
         return Err(ApiError::client("NotAuthorizedForSourceException", text));
     }
     let resources = entry.resources.clone().unwrap_or_default();
-    let size = 14 + source.len() + detail_type.len() + detail.len();
-    let size = size + resources.iter().map(String::len).sum::<usize>();
-    if size > limits::EVENTS_ENTRY_BYTES_MAX {
+    if size(entry) > limits::EVENTS_ENTRY_BYTES_MAX {
         return Err(invalid(format!(
             "The entry is larger than {} bytes.",
             limits::EVENTS_ENTRY_BYTES_MAX

@@ -4,6 +4,7 @@
 use landfall_core::caller::Caller;
 use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
+use landfall_flow::count::{Minute, cloudwatch};
 use landfall_flow::keep::{logs, networks, parameters, queues, roles};
 use landfall_flow::land::list::{
     ListedVersion, Listing, VersionMarker, list_objects, list_uploads, list_versions,
@@ -47,6 +48,7 @@ pub fn answers(state: &MemoryState, now: Timestamp) -> Value {
     asked.clusters();
     asked.stacks();
     asked.trails();
+    asked.metrics(now);
     asked.ledger();
     Value::Object(asked.answers)
 }
@@ -329,6 +331,24 @@ impl<'a> Asked<'a> {
         self.lend("trail tags", tags::list, tagged);
         self.lend("event history", history::lookup, json!({}));
         self.lend("public keys", keys::list, json!({}));
+    }
+
+    fn metrics(&mut self, now: Timestamp) {
+        let stored = self.view.all::<Minute>(&Key::new("metric"));
+        if stored.is_ok_and(|all| all.is_empty()) {
+            // A store of the versions that counted nothing.
+            return;
+        }
+        let list = |db: &View<'a>, c: &Caller, q: &_| cloudwatch::list_metrics(db, c, now, q);
+        self.lend("metrics", list, json!({}));
+        let letters = json!({"Namespace": "AWS/Events", "MetricName": "Invocations",
+                             "Dimensions": [{"Name": "RuleName", "Value": "letters"}]});
+        let stat = json!({"Metric": letters, "Period": 60, "Stat": "Sum"});
+        let asked = json!({
+            "MetricDataQueries": [{"Id": "letters", "MetricStat": stat}],
+            "StartTime": now.0 / 1_000 - 3_600, "EndTime": now.0 / 1_000 + 60,
+        });
+        self.lend("metric data", cloudwatch::get_metric_data, asked);
     }
 
     fn ledger(&mut self) {

@@ -1,8 +1,9 @@
-//! Landfall's own pages below `/_landfall/`: health, the ledger with its explanations, replays and images as JSON. Never
-//! an AWS API.
+//! Landfall's own pages below `/_landfall/`: health, the ledger with its explanations, replays and images as JSON, metrics
+//! as text. Never an AWS API.
 
 mod explain;
 mod images;
+mod metrics;
 mod query;
 mod replay;
 mod runs;
@@ -21,6 +22,8 @@ use serde_json::{Value, json};
 
 use crate::dispatch::{INTERNAL_PATH, RawHandler};
 use crate::http::Body;
+
+const JSON: &str = "application/json";
 
 /// Serves the pages.
 pub struct Internal {
@@ -70,20 +73,30 @@ impl Internal {
 #[async_trait]
 impl RawHandler for Internal {
     async fn call(&self, caller: Caller, request: Request<Incoming>) -> Response<Body> {
-        let (status, value) = match self.answer(&caller, request).await {
-            Ok(value) => (StatusCode::OK, value),
-            Err(e) => {
-                let status = StatusCode::from_u16(e.status).unwrap_or(StatusCode::BAD_REQUEST);
-                (status, json!({"code": e.code, "message": e.message}))
+        let is_metrics = request.method() == Method::GET
+            && request.uri().path().strip_prefix(INTERNAL_PATH) == Some("/metrics");
+        let answer = match is_metrics {
+            true => metrics::page(&self.flow).map(|text| (text, metrics::CONTENT_TYPE)),
+            false => {
+                let answer = self.answer(&caller, request).await;
+                answer.map(|it| (it.to_string(), JSON))
             }
         };
-        let body = Full::new(Bytes::from(value.to_string()));
+        let (status, (text, content_type)) = match answer {
+            Ok(page) => (StatusCode::OK, page),
+            Err(e) => {
+                let status = StatusCode::from_u16(e.status).unwrap_or(StatusCode::BAD_REQUEST);
+                let told = json!({"code": e.code, "message": e.message});
+                (status, (told.to_string(), JSON))
+            }
+        };
+        let body = Full::new(Bytes::from(text));
         let mut response = Response::new(Body::new(body.map_err(|never| match never {})));
         *response.status_mut() = status;
-        let json = http::HeaderValue::from_static("application/json");
+        let content_type = http::HeaderValue::from_static(content_type);
         response
             .headers_mut()
-            .insert(http::header::CONTENT_TYPE, json);
+            .insert(http::header::CONTENT_TYPE, content_type);
         response
     }
 }

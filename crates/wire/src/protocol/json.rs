@@ -44,20 +44,26 @@ pub fn error(model: &ServiceModel, error: &ApiError, request_id: &str) -> Respon
         code.to_owned()
     };
     let mut response = plain_error(model.json_version, &typed, code, error, request_id);
-    if model.query_compatible {
-        let query = modelled.map_or(code, |modelled| modelled.code);
-        let fault = if error.status < 500 {
-            "Sender"
-        } else {
-            "Receiver"
-        };
-        set(
-            &mut response,
-            "x-amzn-query-error",
-            &format!("{query};{fault}"),
-        );
-    }
+    set_query_error(&mut response, model, error);
     response
+}
+
+/// Names the code of the former Query protocol, for services that had one.
+pub(super) fn set_query_error(
+    response: &mut Response<Body>,
+    model: &ServiceModel,
+    error: &ApiError,
+) {
+    if !model.query_compatible {
+        return;
+    }
+    let code = model.error(&error.code).map_or(&*error.code, |it| it.code);
+    let fault = if error.status < 500 {
+        "Sender"
+    } else {
+        "Receiver"
+    };
+    set(response, "x-amzn-query-error", &format!("{code};{fault}"));
 }
 
 /// An error of no service in particular, such as for an unknown target.

@@ -8,6 +8,7 @@ use landfall_core::error::ApiError;
 
 use crate::http::Body;
 
+pub mod cbor;
 pub mod json;
 pub mod query;
 pub mod sigv4;

@@ -239,6 +239,7 @@ pub(super) async fn put_object(
             object::put_object(tx, &caller, new, received)
         })
         .await?;
+    call.flow.totals().count_put();
     let mut output = dto::PutObjectOutput::default();
     set_checksum!(output, made.checksum.as_ref());
     output.checksum_type = made.checksum.as_ref().map(|c| coverage(c.coverage));

@@ -2,6 +2,7 @@
 
 pub mod cloudformation;
 pub mod cloudtrail;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod ecs;
 pub mod events;
@@ -23,4 +24,5 @@ pub static SERVICES: &[&crate::api::model::ServiceModel] = &[
     &ec2::SERVICE,
     &cloudformation::SERVICE,
     &cloudtrail::SERVICE,
+    &cloudwatch::SERVICE,
 ];

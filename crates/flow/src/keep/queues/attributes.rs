@@ -101,7 +101,7 @@ pub fn get_attributes(
     let wants = |name: &str| names.iter().any(|n| n == "All" || n == name);
     let mut all = told(&queue);
     if COUNTS.iter().any(|name| wants(name)) {
-        let counts = message::counts(db, &queue, now)?;
+        let counts = message::counts(db, &queue, now, usize::MAX)?;
         let named = COUNTS
             .iter()
             .zip([counts.visible, counts.in_flight, counts.delayed]);

@@ -191,10 +191,18 @@ pub(super) fn next_visible(
     Ok(first.map(|(key, _)| position(&key).visible_at))
 }
 
-/// Counts the messages; those that have expired no longer count.
-pub(super) fn counts(db: &impl Reader, queue: &Queue, now: Timestamp) -> Result<Counts, ApiError> {
+/// Counts the messages, as many of them as asked; those that have expired no longer count.
+pub(super) fn counts(
+    db: &impl Reader,
+    queue: &Queue,
+    now: Timestamp,
+    max: usize,
+) -> Result<Counts, ApiError> {
     let mut counts = Counts::default();
-    for entry in db.list::<Status>(&index(queue), Direction::Forward) {
+    for entry in db
+        .list::<Status>(&index(queue), Direction::Forward)
+        .take(max)
+    {
         let (key, status) = entry?;
         if status.expires_at <= now {
             continue;

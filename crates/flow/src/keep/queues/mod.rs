@@ -250,6 +250,40 @@ pub fn untag(
     )
 }
 
+/// How full a queue is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depth {
+    /// 12-digit account.
+    pub account: String,
+    /// Region.
+    pub region: String,
+    /// Name.
+    pub name: String,
+    /// Messages that may be received.
+    pub visible: u64,
+    /// Messages that were received and are hidden.
+    pub in_flight: u64,
+    /// Messages that nobody may see yet.
+    pub delayed: u64,
+}
+
+/// How full all queues are; a queue is counted up to [`limits::METRICS_COUNTED_MAX`] messages.
+pub fn depths(db: &impl Reader, now: Timestamp) -> Result<Vec<Depth>, ApiError> {
+    let depth = |queue: Queue| {
+        let counts = message::counts(db, &queue, now, limits::METRICS_COUNTED_MAX)?;
+        Ok(Depth {
+            account: queue.account,
+            region: queue.region,
+            name: queue.name,
+            visible: counts.visible,
+            in_flight: counts.in_flight,
+            delayed: counts.delayed,
+        })
+    };
+    let queues = db.all::<Queue>(&Key::new("queue"))?;
+    queues.into_iter().map(depth).collect()
+}
+
 /// `ListQueueTags`.
 pub fn list_tags(
     db: &impl Reader,

@@ -156,8 +156,8 @@ fn is_elsewhere(miss: &Missed, bucket: &str) -> bool {
 fn is_alike(miss: &Missed) -> bool {
     match miss.near {
         Some(Near::Start { same, of } | Near::End { same, of }) => same * 2 >= of,
+        Some(Near::Path(_)) | None => false,
         Some(_) => true,
-        None => false,
     }
 }
 

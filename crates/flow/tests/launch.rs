@@ -489,6 +489,9 @@ async fn a_restart_goes_on_with_every_line_and_reads_none_of_what_waits() {
     house.arrive("a", 200).await;
     house.arrive("b", 200).await;
     house.starts_are(&["a"]).await;
+    house
+        .until("all wait", |house| house.tasks().len() == 400)
+        .await;
     for (kind, reads) in [("waiting", 8), ("task", 60)] {
         let state = house.state.crash(house.state.commits());
         // A scan is one read: each line is looked for, then the first few in it.

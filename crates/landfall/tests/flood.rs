@@ -79,4 +79,6 @@ async fn a_flood_starts_each_task_once_and_the_server_stays_small() {
     let growth = server.memory().unwrap().resident_max - idle;
     assert!(growth < GROWTH_BYTES_MAX, "{growth} bytes more");
     assert!(open < CLIENTS + DESCRIPTORS_MAX, "{open} descriptors");
+    drop(client);
+    assert!(server.stop().unwrap().success(), "{}", place.log());
 }

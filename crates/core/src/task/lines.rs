@@ -82,7 +82,7 @@ mod tests {
         let next: Vec<_> = std::iter::from_fn(|| lines.take())
             .map(|it| it.name)
             .collect();
-        assert_eq!(next, ["b", "c", "a"]);
+        assert_eq!(next, ["c", "b", "a"]);
     }
 
     #[test]

@@ -85,10 +85,10 @@ pub(crate) fn recover(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
         Some(tally) => tally.listed.is_some(),
         None => has_any::<Delivery>(tx, "delivery")? || has_any::<TaskRecord>(tx, "task")?,
     };
-    if tally.is_none() && is_unlisted {
-        let listed = Some(String::new());
+    if tally.is_none() {
+        // Written at the very first start too: later ones need not wonder who left what is there.
         let tally = Tally {
-            listed,
+            listed: is_unlisted.then(String::new),
             ..Tally::default()
         };
         tx.put(&ledger::tally_key(), &tally)?;

@@ -27,6 +27,9 @@ pub const CLUSTER: &str = "arn:aws:ecs:us-east-1:000000000000:cluster/batch";
 pub const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:letters";
 pub const BUCKET: &str = "inbox";
 pub const UNQUOTED: &str = r#"{"containerOverrides":[{"name":"app","environment":[{"name":"OBJECT_KEY","value":<key>}]}]}"#;
+/// A policy that lets rules send.
+const OPEN: &str =
+    r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#;
 /// When every test begins: 2026-11-12T00:00:00Z.
 pub const BEGIN: Timestamp = Timestamp(1_794_441_600_000);
 
@@ -95,7 +98,7 @@ impl Road {
                 tx,
                 &me,
                 "http://127.0.0.1:4566",
-                request(json!({"QueueName": "letters"})),
+                request(json!({"QueueName": "letters", "Attributes": {"Policy": OPEN}})),
             )?;
             Ok(())
         })

@@ -253,7 +253,7 @@ mod tests {
         let deep = [vec![0x81; 10_000], vec![0x01]].concat();
         let tag = bytes(&Cbor::Map(vec![(
             Cbor::Text("a".to_owned()),
-            Cbor::Tag(2, Box::new(Cbor::Bytes(vec![1]))),
+            Cbor::Tag(99, Box::new(Cbor::Bytes(vec![1]))),
         )]));
         let table: [&[u8]; 9] = [
             b"\xa1",

@@ -102,15 +102,14 @@ pub fn decide(
 }
 
 /// The wait behind the `attempts_made`-th attempt when the first one is `first_millis`: it doubles with every further
-/// one up to [`RETRY_DELAY_MILLIS_MAX`] (or `first_millis`, if that is more), and its second half is random.
+/// one up to [`RETRY_DELAY_MILLIS_MAX`], and its second half is random.
 pub fn delay_millis(first_millis: i64, attempts_made: u32, jitter: u64) -> i64 {
     let doublings = attempts_made.saturating_sub(1);
-    let most = RETRY_DELAY_MILLIS_MAX.max(first_millis);
     let full = 1_i64
         .checked_shl(doublings)
         .and_then(|factor| factor.checked_mul(first_millis))
-        .filter(|delay| (1..most).contains(delay))
-        .unwrap_or(most);
+        .filter(|delay| (1..RETRY_DELAY_MILLIS_MAX).contains(delay))
+        .unwrap_or(RETRY_DELAY_MILLIS_MAX);
     let half = full / 2;
     let random = jitter % (half.unsigned_abs() + 1);
     half.saturating_add_unsigned(random)
@@ -328,8 +327,8 @@ mod tests {
             (60_000, 1, 60_000),
             (60_000, 3, 240_000),
             (60_000, 4, 300_000),
-            (900_000, 1, 900_000),
-            (900_000, 185, 900_000),
+            (300_000, 1, 300_000),
+            (300_000, 185, 300_000),
         ];
         for (first, attempts, longest) in table {
             let span = i64::unsigned_abs(longest / 2);

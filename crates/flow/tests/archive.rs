@@ -459,7 +459,8 @@ async fn the_rule_of_an_archive_is_shown_and_left_to_its_archive() {
         json!({"source": ["demo"], "replay-name": [{"exists": false}]})
     );
 
-    let changes: [fn(&mut Tx<'_>) -> Result<(), ApiError>; 4] = [
+    type Change = fn(&mut Tx<'_>) -> Result<(), ApiError>;
+    let changes: [Change; 4] = [
         |tx| {
             let rule = json!({"Name": "Events-Archive-all", "EventPattern": r#"{"source":["x"]}"#});
             rules::put(tx, &caller(), request(rule)).map(|_| ())

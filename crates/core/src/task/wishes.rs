@@ -1,7 +1,7 @@
 //! What a resource's tags ask of Landfall beyond AWS. Never looks at which resource carries them: where a wish has no
 //! meaning it has no effect, so that a whole stack can be tagged.
 
-use crate::limits::{EVENTS_RETRY_AGE_SECONDS_MAX, EVENTS_RETRY_ATTEMPTS_MAX};
+use crate::limits::{EVENTS_RETRY_ATTEMPTS_MAX, RETRY_DELAY_MILLIS_MAX};
 
 /// Beginning of the names of these tags.
 const PREFIX: &str = "landfall:";
@@ -19,7 +19,10 @@ const KNOWN: [(&str, u64); 4] = [
     (MAX_RUNNING, u64::MAX),
     (STARTS_PER_SECOND, u64::MAX),
     (RETRY_ON_EXIT, EVENTS_RETRY_ATTEMPTS_MAX as u64),
-    (RETRY_ON_EXIT_SECONDS, EVENTS_RETRY_AGE_SECONDS_MAX as u64),
+    (
+        RETRY_ON_EXIT_SECONDS,
+        RETRY_DELAY_MILLIS_MAX.unsigned_abs() / 1_000,
+    ),
 ];
 
 /// Refuses a tag that would be without effect, in one sentence.
@@ -89,7 +92,8 @@ mod tests {
         let expected =
             "The value of the tag landfall:retry-on-exit must be a whole number from 1 to 185.";
         assert_eq!(said, expected);
-        assert!(check(RETRY_ON_EXIT_SECONDS, "86401").is_err());
+        assert_eq!(check(RETRY_ON_EXIT_SECONDS, "300"), Ok(()));
+        assert!(check(RETRY_ON_EXIT_SECONDS, "301").is_err());
     }
 
     #[test]

@@ -91,10 +91,11 @@ pub(crate) fn fresh(
 /// One step of the loop: attempts what is due.
 pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     let now = tx.now();
-    if tx.caches.deliveries_due.is_none_or(|due| due > now.0) {
+    let earliest = tx.caches.deliveries_due;
+    if !earliest.is_some_and(|due| is_due(due, now)) {
         return Ok(Pending {
             more: false,
-            due_millis: tx.caches.deliveries_due,
+            due_millis: earliest,
         });
     }
     let (first, to) = Key::new("due").range();
@@ -108,7 +109,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     tx.caches.deliveries_due = None;
     for (count, key) in waiting.into_iter().enumerate() {
         let (due, number) = due_parts(&key)?;
-        if due > now.0 || count == limits::DELIVERIES_PER_TURN_MAX {
+        if !is_due(due, now) || count == limits::DELIVERIES_PER_TURN_MAX {
             let caches = &mut tx.caches;
             caches.deliveries_due = Some(caches.deliveries_due.map_or(due, |d| d.min(due)));
             break;
@@ -123,7 +124,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     }
     let due_millis = tx.caches.deliveries_due;
     Ok(Pending {
-        more: due_millis.is_some_and(|due| due <= now.0),
+        more: due_millis.is_some_and(|due| is_due(due, now)),
         due_millis,
     })
 }
@@ -132,6 +133,12 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
 fn save(tx: &mut Tx<'_>, number: u64, delivery: &Delivery) -> Result<(), ApiError> {
     tx.put(&delivery_key(number), delivery)?;
     tell::changed(tx, number, delivery)
+}
+
+/// No delivery waits longer than the longest delay: where one seems to, the clock was set back.
+fn is_due(due_millis: i64, now: Timestamp) -> bool {
+    let longest = now.plus_millis(limits::RETRY_DELAY_MILLIS_MAX);
+    due_millis <= now.0 || due_millis > longest.0
 }
 
 /// One attempt and what follows from it.

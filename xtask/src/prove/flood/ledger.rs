@@ -32,19 +32,11 @@ pub(super) async fn check(endpoint: &str, prefix: &str, uploads: usize) -> Resul
 /// How often each key is there, and how many of them have not ended.
 async fn read(client: &mut Client, prefix: &str) -> Result<(BTreeMap<String, usize>, usize)> {
     let (mut by_key, mut open) = (BTreeMap::new(), 0);
-    let mut before = u64::MAX;
+    let mut path = format!("/_landfall/runs?limit={PAGE}");
     loop {
-        let path = format!("/_landfall/runs?before={before}&limit={PAGE}");
         let page = client.send("GET", &path, &[], b"").await?.json()?;
         let runs = page.get("runs").and_then(Value::as_array);
-        let runs = runs.context("the ledger's answer has no runs")?;
-        let number = |run: &Value| run.get("number").and_then(Value::as_u64);
-        let lowest = runs.iter().filter_map(number).min();
-        let Some(lowest) = lowest.filter(|lowest| *lowest < before) else {
-            return Ok((by_key, open));
-        };
-        before = lowest;
-        for run in runs {
+        for run in runs.context("the ledger's answer has no runs")? {
             let key = text(run, "key");
             ensure!(key.starts_with(prefix), "no rule asked for {run}");
             match text(run, "state") {
@@ -52,6 +44,10 @@ async fn read(client: &mut Client, prefix: &str) -> Result<(BTreeMap<String, usi
                 "matched" | "queued" | "starting" | "running" => open += 1,
                 _ => anyhow::bail!("it did not succeed: {run}"),
             }
+        }
+        match page.get("next_token").and_then(Value::as_str) {
+            Some(token) => path = format!("/_landfall/runs?limit={PAGE}&token={token}"),
+            None => return Ok((by_key, open)),
         }
     }
 }

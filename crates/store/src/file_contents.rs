@@ -1,4 +1,4 @@
-//! [`Contents`] in files: `contents/ab/<id>`, each a body and a footer with its length and checksum.
+//! [`Contents`] in files: `contents/ab/<id>`, each a body, the checksums of its chunks, and a footer with its length.
 //!
 //! Never reuses or changes a file: it is written under a temporary name, synced, renamed, and only ever removed.
 
@@ -13,21 +13,31 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use landfall_core::limits::CONTENT_CHUNK_BYTES;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{ContentId, ContentWriter, Contents, StoreError, data_dir};
 
 const CONTENTS_DIR: &str = "contents";
 const UNFINISHED_DIR: &str = "unfinished";
 const ID_BYTES: usize = 16;
-const FOOTER_MARK: [u8; 8] = *b"landfal1";
-/// Mark, length of the body, XXH3-64 of the body; numbers little-endian.
+const FOOTER_MARK: [u8; 8] = *b"landfal2";
+/// Of files whose body has one checksum, which stands in the footer; they are no longer written.
+const FOOTER_MARK_BEFORE: [u8; 8] = *b"landfal1";
+/// Mark, length of the body, XXH3-64 of the checksums; numbers little-endian.
 const FOOTER_BYTES: u64 = 24;
+/// XXH3-64 of a chunk, little-endian.
+const SUM_BYTES: u64 = 8;
+/// Bytes that share a checksum: part of the form of a file, so it never changes.
+const CHUNK_BYTES: u64 = 128 * 1024;
+const CHUNK: usize = CHUNK_BYTES as usize;
+const _: () = assert!(
+    CONTENT_CHUNK_BYTES.is_multiple_of(CHUNK),
+    "only the last chunk is short"
+);
 
 /// Durable [`Contents`] in the data directory, which the caller has locked by opening its state.
 ///
-/// A content read from its first to its last byte is checked against its checksum: the last chunk of damaged data
-/// is an error. A part of a content is checked for its length only.
+/// Every chunk is checked before any byte of it is given out, whichever part of a content is read.
 pub struct FileContents {
     root: Arc<Root>,
 }
@@ -106,7 +116,7 @@ impl Contents for FileContents {
             let file = File::create_new(&path).map_err(|e| failed("make", &path, e))?;
             let body = Body {
                 file,
-                hash: Box::new(Xxh3::new()),
+                sums: Vec::new(),
                 length: 0,
             };
             let buffer = Vec::with_capacity(CONTENT_CHUNK_BYTES);
@@ -180,21 +190,25 @@ impl Drop for Unfinished {
 
 struct Body {
     file: File,
-    hash: Box<Xxh3>,
+    sums: Vec<u8>,
     length: u64,
 }
 
 impl Body {
+    /// Appends whole chunks; only the last one of all may be short.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        self.hash.update(bytes);
+        for chunk in bytes.chunks(CHUNK) {
+            self.sums.extend_from_slice(&xxh3_64(chunk).to_le_bytes());
+        }
         self.length += bytes.len() as u64;
         Ok(())
     }
 
     fn seal(mut self) -> io::Result<()> {
-        self.file
-            .write_all(&footer(self.length, self.hash.digest()))?;
+        let footer = footer(FOOTER_MARK, self.length, xxh3_64(&self.sums));
+        self.sums.extend_from_slice(&footer);
+        self.file.write_all(&self.sums)?;
         self.file.sync_data()
     }
 }
@@ -266,8 +280,16 @@ struct Reader {
     path: PathBuf,
     at: u64,
     end: u64,
-    /// Of what was read so far and of the whole, when all of it is read.
-    check: Option<(Box<Xxh3>, u64)>,
+    whole: u64,
+    sums: Sums,
+}
+
+/// What the body is checked against.
+enum Sums {
+    /// One checksum for each chunk.
+    OfChunks(Vec<u8>),
+    /// All of it was checked when it was opened.
+    Checked,
 }
 
 impl Reader {
@@ -277,77 +299,122 @@ impl Reader {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::NoSuchContent),
             Err(e) => return Err(failed("open", &path, e)),
         };
-        let (whole, hash) = read_footer(&file, &path)?;
+        let (whole, sums) = read_footer(&file, &path)?;
         let end = offset
             .checked_add(length)
             .filter(|end| *end <= whole)
             .ok_or_else(|| {
                 StoreError::corrupt(path.display(), format_args!("only {whole} bytes are there"))
             })?;
-        let check = (length == whole).then(|| (Box::new(Xxh3::new()), hash));
         Ok(Self {
             file,
             path,
             at: offset,
             end,
-            check,
+            whole,
+            sums,
         })
     }
 
     fn next_chunk(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        if left == 0 {
+        if self.at >= self.end {
             return Ok(None);
         }
-        let mut chunk = vec![0; left.min(CONTENT_CHUNK_BYTES)];
-        self.file
-            .read_exact_at(&mut chunk, self.at)
-            .map_err(|e| match e.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    StoreError::corrupt(self.path.display(), "it ends early")
-                }
-                _ => failed("read", &self.path, e),
-            })?;
-        self.at += chunk.len() as u64;
-        if let Some((hash, expected)) = &mut self.check {
-            hash.update(&chunk);
-            if self.at == self.end && hash.digest() != *expected {
-                return Err(StoreError::corrupt(
-                    self.path.display(),
-                    "its checksum does not match",
-                ));
-            }
+        let number = self.at / CHUNK_BYTES;
+        let start = number * CHUNK_BYTES;
+        let chunk = Bytes::from(read_part(
+            &self.file,
+            &self.path,
+            start,
+            CHUNK_BYTES.min(self.whole - start),
+        )?);
+        if !self.sums.agree(number, &chunk) {
+            return Err(mismatch(&self.path));
         }
-        Ok(Some((chunk.into(), self)))
+        let within = |at: u64| usize::try_from(at - start).unwrap_or(usize::MAX);
+        let end = self.end.min(start + chunk.len() as u64);
+        let wanted = chunk.slice(within(self.at)..within(end));
+        self.at = end;
+        Ok(Some((wanted, self)))
     }
 }
 
-fn footer(length: u64, hash: u64) -> [u8; FOOTER_BYTES as usize] {
+impl Sums {
+    fn agree(&self, number: u64, chunk: &[u8]) -> bool {
+        let Self::OfChunks(sums) = self else {
+            return true;
+        };
+        let at = usize::try_from(number * SUM_BYTES).ok();
+        let sum = at.and_then(|at| sums.get(at..)?.first_chunk());
+        sum.is_some_and(|sum| u64::from_le_bytes(*sum) == xxh3_64(chunk))
+    }
+}
+
+fn footer(mark: [u8; 8], length: u64, hash: u64) -> [u8; FOOTER_BYTES as usize] {
     let mut bytes = [0; FOOTER_BYTES as usize];
-    let parts = [FOOTER_MARK, length.to_le_bytes(), hash.to_le_bytes()];
+    let parts = [mark, length.to_le_bytes(), hash.to_le_bytes()];
     for (to, from) in bytes.iter_mut().zip(parts.iter().flatten()) {
         *to = *from;
     }
     bytes
 }
 
-/// Length and checksum of the body.
-fn read_footer(file: &File, path: &Path) -> Result<(u64, u64), StoreError> {
+/// Length of the body, and what it is checked against.
+fn read_footer(file: &File, path: &Path) -> Result<(u64, Sums), StoreError> {
     let damaged = || StoreError::corrupt(path.display(), "it is not whole");
     let size = file.metadata().map_err(|e| failed("read", path, e))?.len();
-    let length = size.checked_sub(FOOTER_BYTES).ok_or_else(damaged)?;
-    let mut hash = [0; 8];
-    file.read_exact_at(&mut hash, size - 8)
-        .map_err(|e| failed("read", path, e))?;
-    let hash = u64::from_le_bytes(hash);
-    let mut stored = [0; FOOTER_BYTES as usize];
-    file.read_exact_at(&mut stored, length)
-        .map_err(|e| failed("read", path, e))?;
-    if stored == footer(length, hash) {
-        Ok((length, hash))
-    } else {
-        Err(damaged())
+    let at = size.checked_sub(FOOTER_BYTES).ok_or_else(damaged)?;
+    let stored = read_part(file, path, at, FOOTER_BYTES)?;
+    let number = |at: usize| {
+        let bytes = stored.get(at..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    let (length, hash) = (number(8), number(16));
+    let sums_bytes = length.div_ceil(CHUNK_BYTES).checked_mul(SUM_BYTES);
+    let sums_bytes = sums_bytes.ok_or_else(damaged)?;
+    if stored == footer(FOOTER_MARK, length, hash) && length.checked_add(sums_bytes) == Some(at) {
+        let sums = read_part(file, path, length, sums_bytes)?;
+        return match xxh3_64(&sums) == hash {
+            true => Ok((length, Sums::OfChunks(sums))),
+            false => Err(mismatch(path)),
+        };
     }
+    if stored == footer(FOOTER_MARK_BEFORE, at, hash) {
+        check_whole(file, path, at, hash)?;
+        return Ok((at, Sums::Checked));
+    }
+    Err(damaged())
+}
+
+/// Checks a body that has one checksum.
+fn check_whole(file: &File, path: &Path, length: u64, expected: u64) -> Result<(), StoreError> {
+    let mut hash = Xxh3::new();
+    for start in (0..length).step_by(CHUNK) {
+        hash.update(&read_part(
+            file,
+            path,
+            start,
+            CHUNK_BYTES.min(length - start),
+        )?);
+    }
+    match hash.digest() == expected {
+        true => Ok(()),
+        false => Err(mismatch(path)),
+    }
+}
+
+fn read_part(file: &File, path: &Path, at: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+    let early = || StoreError::corrupt(path.display(), "it ends early");
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| early())?];
+    match file.read_exact_at(&mut bytes, at) {
+        Ok(()) => Ok(bytes),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(early()),
+        Err(e) => Err(failed("read", path, e)),
+    }
+}
+
+fn mismatch(path: &Path) -> StoreError {
+    StoreError::corrupt(path.display(), "its checksum does not match")
 }
 
 fn names(dir: &Path) -> Result<Vec<String>, StoreError> {

@@ -109,6 +109,48 @@ async fn damage_is_an_error_and_never_wrong_bytes() {
     }
 }
 
+/// A client asks for parts, and none of them may hold a wrong byte.
+#[tokio::test]
+async fn damage_is_found_in_whichever_part_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let contents = FileContents::open(dir.path()).unwrap();
+    let whole = bytes(700_000);
+    let id = store(&contents, &whole, 65_536).await;
+    let path = file(dir.path(), &id);
+    let at = 300_000;
+    let disk = OpenOptions::new().write(true).open(&path).unwrap();
+    disk.write_all_at(&[whole[at] ^ 1], at as u64).unwrap();
+    for (from, to) in [(at, at + 1), (262_144, 262_145), (100_000, 400_000)] {
+        let found = read(&contents, &id, from as u64, (to - from) as u64).await;
+        assert!(matches!(found, Err(StoreError::Corrupt(_))), "{from}..{to}");
+    }
+    for (from, to) in [(0, 262_144), (393_216, 700_000), (5, 6)] {
+        let found = read(&contents, &id, from as u64, (to - from) as u64).await;
+        assert_eq!(found.unwrap(), whole[from..to]);
+    }
+}
+
+/// As versions before wrote it: one checksum, in the footer.
+#[tokio::test]
+async fn a_file_of_before_is_read_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let contents = FileContents::open(dir.path()).unwrap();
+    let whole = bytes(300_000);
+    let id = ContentId("0123456789abcdef0123456789abcdef".to_owned());
+    let path = file(dir.path(), &id);
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let hash = xxhash_rust::xxh3::xxh3_64(&whole);
+    let footer = [*b"landfal1", 300_000_u64.to_le_bytes(), hash.to_le_bytes()];
+    fs::write(&path, [&whole[..], &footer.concat()].concat()).unwrap();
+    assert_eq!(read(&contents, &id, 0, 300_000).await.unwrap(), whole);
+    let part = read(&contents, &id, 131_000, 1_000).await.unwrap();
+    assert_eq!(part, whole[131_000..132_000]);
+    let disk = OpenOptions::new().write(true).open(&path).unwrap();
+    disk.write_all_at(&[whole[7] ^ 1], 7).unwrap();
+    let found = read(&contents, &id, 131_000, 1_000).await;
+    assert!(matches!(found, Err(StoreError::Corrupt(_))));
+}
+
 #[tokio::test]
 async fn what_was_not_finished_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();

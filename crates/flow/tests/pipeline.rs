@@ -15,7 +15,9 @@ use landfall_flow::runtime::Runtime as _;
 use landfall_flow::trail::HistoryRecord;
 use landfall_flow::{Flow, FlowParts, deliver};
 use landfall_flow::{Key, Reader};
-use landfall_testkit::{FakeRuntime, MemoryContents, MemoryState, SeededIds, TestClock};
+use landfall_testkit::{
+    FakeRuntime, MemoryContents, MemoryState, Random, SeededIds, TestClock, new_seed,
+};
 
 const CLUSTER: &str = "arn:aws:ecs:us-east-1:000000000000:cluster/batch";
 
@@ -603,4 +605,66 @@ async fn a_task_with_a_role_acts_as_a_session_of_it() {
         acting.arn(),
         format!("arn:aws:sts::000000000000:assumed-role/worker/{id}")
     );
+}
+
+/// A number from the environment, for the long form.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// The long form is `cargo xtask prove clock`.
+#[tokio::test]
+async fn wherever_the_clock_jumps_every_arrival_starts_once_and_soon() {
+    let seed = setting("LANDFALL_PROVE_SEED", new_seed());
+    println!("LANDFALL_PROVE_SEED={seed}");
+    for round in 0..setting("LANDFALL_PROVE_ROUNDS", 4) {
+        clock_jumps(&Random::new(seed.wrapping_add(round))).await;
+    }
+}
+
+async fn clock_jumps(random: &Random) {
+    const HOURS_12: u64 = 12 * 3_600 * 1_000;
+    let house = House::new();
+    house.furnish(UNQUOTED).await;
+    let mut arrivals = 0;
+    for _ in 0..6 {
+        let is_retried = random.below(2) == 0;
+        if is_retried {
+            house.runtime.fail_starts_of("app:1", "no room");
+        }
+        arrivals += 1;
+        house.arrive(&format!("in/{arrivals}")).await;
+        if is_retried {
+            let refused = |d: &deliver::Delivery| d.attempts > 0 && d.last_refusal.is_some();
+            house
+                .until("refused", |h| h.deliveries().iter().any(refused))
+                .await;
+        }
+        let jump = i64::try_from(random.below(HOURS_12)).unwrap();
+        let backwards = random.below(2) == 0;
+        house
+            .clock
+            .advance_millis(if backwards { -jump } else { jump });
+        house.runtime.heal("app:1");
+        // So much time goes by, and the loop looks at the clock, as it does now and then.
+        house.clock.advance_millis(limits::RETRY_DELAY_MILLIS_MAX);
+        house.flow.write(|_| Ok(())).await.unwrap();
+        let started = |h: &House| h.runtime.starts().len() == arrivals;
+        house.until("started", started).await;
+    }
+    let keys: BTreeSet<_> = (0..arrivals)
+        .map(|start| environment(&house.runtime, start, "OBJECT_KEY"))
+        .collect();
+    assert_eq!(keys.len(), arrivals, "one start for each arrival");
+    for start in house.runtime.starts() {
+        assert!(house.runtime.exit(&start.id, 0));
+    }
+    house
+        .until("ended", |h| {
+            let stopped = |t: &TaskRecord| t.task.last_status.as_deref() == Some("STOPPED");
+            let ended = h.tasks().iter().filter(|t| stopped(t)).count();
+            ended >= arrivals && h.deliveries().iter().all(|d| d.finished_at.is_some())
+        })
+        .await;
+    assert_eq!(house.runtime.starts().len(), arrivals);
 }

@@ -7,6 +7,7 @@ mod attempt;
 mod record;
 
 use landfall_core::api::generated::events as api;
+use landfall_core::clock::Timestamp;
 use landfall_core::error::ApiError;
 use landfall_core::limits;
 use landfall_core::retry::{self, Next, RetryPolicy};
@@ -66,10 +67,11 @@ pub(crate) fn enqueue(
 /// One step of the loop: attempts what is due.
 pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     let now = tx.now();
-    if tx.caches.deliveries_due.is_none_or(|due| due > now.0) {
+    let earliest = tx.caches.deliveries_due;
+    if !earliest.is_some_and(|due| is_due(due, now)) {
         return Ok(Pending {
             more: false,
-            due_millis: tx.caches.deliveries_due,
+            due_millis: earliest,
         });
     }
     let (from, to) = Key::new("due").range();
@@ -81,7 +83,7 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     tx.caches.deliveries_due = None;
     for (count, key) in waiting.into_iter().enumerate() {
         let (due, number) = due_parts(&key)?;
-        if due > now.0 || count == limits::DELIVERIES_PER_TURN_MAX {
+        if !is_due(due, now) || count == limits::DELIVERIES_PER_TURN_MAX {
             let caches = &mut tx.caches;
             caches.deliveries_due = Some(caches.deliveries_due.map_or(due, |d| d.min(due)));
             break;
@@ -95,9 +97,15 @@ pub(crate) fn turn(tx: &mut Tx<'_>) -> Result<Pending, ApiError> {
     }
     let due_millis = tx.caches.deliveries_due;
     Ok(Pending {
-        more: due_millis.is_some_and(|due| due <= now.0),
+        more: due_millis.is_some_and(|due| is_due(due, now)),
         due_millis,
     })
+}
+
+/// No delivery waits longer than the longest delay: where one seems to, the clock was set back.
+fn is_due(due_millis: i64, now: Timestamp) -> bool {
+    let longest = now.plus_millis(limits::RETRY_DELAY_MILLIS_MAX);
+    due_millis <= now.0 || due_millis > longest.0
 }
 
 /// One attempt and what follows from it.

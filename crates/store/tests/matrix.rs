@@ -1,9 +1,10 @@
-//! The crash matrix in its short form; `cargo xtask prove disk` is the long one.
+//! The crash matrix, failing calls and flipped bits in their short forms; the long ones are `cargo xtask prove disk`,
+//! `faults` and `flips`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::process::Command;
 
-use landfall_testkit::crash::Matrix;
+use landfall_testkit::crash::{Faults, Flips, Matrix};
 use landfall_testkit::new_seed;
 
 /// Set for a run of this very test in a process of its own, on a disk that lies about syncs.
@@ -49,4 +50,32 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
         "it did not even begin: {said}"
     );
     assert!(!output.status.success(), "{said}");
+}
+
+#[test]
+fn whichever_call_fails_nothing_acknowledged_is_lost() {
+    let faults = Faults {
+        seed: seed(),
+        steps: 30,
+        cases: 60,
+    };
+    println!("LANDFALL_PROVE_SEED={}", faults.seed);
+    let report = faults.run().unwrap();
+    println!("{report:#?}");
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert!(report.refused > 20 && report.images == 4 * report.cases);
+}
+
+#[test]
+fn whichever_bit_flips_the_bytes_are_right_or_there_is_an_error() {
+    let flips = Flips {
+        seed: seed(),
+        steps: 80,
+        bits: 12,
+    };
+    println!("LANDFALL_PROVE_SEED={}", flips.seed);
+    let report = flips.run().unwrap();
+    println!("{report:#?}");
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert!(report.refused > 20);
 }

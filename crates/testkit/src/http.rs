@@ -49,9 +49,12 @@ impl Answer {
         Err(io::Error::other(format!("HTTP {}: {body}", self.status)))
     }
 
-    /// The body of a successful answer as JSON.
+    /// The body of a successful answer as JSON; null when there is none.
     pub fn json(self) -> io::Result<Value> {
-        Ok(serde_json::from_slice(&self.success()?.body)?)
+        match self.success()?.body.as_slice() {
+            [] => Ok(Value::Null),
+            body => Ok(serde_json::from_slice(body)?),
+        }
     }
 }
 
@@ -196,7 +199,7 @@ impl Client {
 }
 
 /// Path of an object, path style.
-fn object_path(bucket: &str, key: &str) -> String {
+pub(crate) fn object_path(bucket: &str, key: &str) -> String {
     format!("/{bucket}/{}", utf8_percent_encode(key, KEY))
 }
 

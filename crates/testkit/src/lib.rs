@@ -11,6 +11,7 @@ pub mod crash;
 pub mod disk;
 pub mod http;
 mod ids;
+pub mod kill;
 mod random;
 mod road;
 mod runtime;

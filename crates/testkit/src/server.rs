@@ -5,10 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 const FIRST_LINE: &str = "landfall listening on ";
+/// Between two looks at whether a server has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A running `landfall serve`; killed when dropped.
 #[derive(Debug)]
@@ -57,6 +60,20 @@ impl Server {
         }
     }
 
+    /// Starts the same and kills it after a moment, wherever it may be by then.
+    pub fn start_and_kill(
+        binary: &Path,
+        arguments: &[&str],
+        log: &Path,
+        after: Duration,
+    ) -> io::Result<()> {
+        let mut command = command(binary, log)?;
+        let mut child = command.arg("serve").args(arguments).spawn()?;
+        std::thread::sleep(after);
+        child.kill()?;
+        child.wait().map(drop)
+    }
+
     /// URL of the server.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -83,6 +100,23 @@ impl Server {
     /// Waits for the end.
     pub fn wait(mut self) -> io::Result<ExitStatus> {
         self.child.wait()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Its exit status, if it ends within so much time.
+    pub fn wait_at_most(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        let begun = Instant::now();
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || begun.elapsed() > patience {
+                return Ok(status);
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// SIGTERM, and the exit status.

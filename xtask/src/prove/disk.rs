@@ -11,7 +11,7 @@ use landfall_testkit::new_seed;
 pub struct Args {
     /// Decides the workloads and the images [default: from the clock; printed].
     #[arg(long)]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Images to open.
     #[arg(long, default_value_t = 100_000)]
     images: u64,
@@ -32,8 +32,8 @@ pub struct Args {
 /// Images of one stopped recovery.
 const RECOVERY_IMAGES: u64 = 20;
 
-/// Opens the images and prints what was found.
-pub fn run(args: &Args) -> Result<()> {
+/// Opens the images and says what was found.
+pub fn run(args: &Args) -> Result<String> {
     let matrix = Matrix {
         seed: args.seed.unwrap_or_else(new_seed),
         steps: args.steps.max(1),
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let count = report.failures.len();
     ensure!(count == 0, "{count} images are not as they should be");
-    Ok(())
+    Ok(line(&report, begun))
 }
 
 fn line(report: &Report, begun: Instant) -> String {

@@ -1,5 +1,6 @@
 //! What the tests of the binary share: the binary, a directory for it, and a busybox image. Never starts anything by
 //! itself.
+#![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use landfall_runtime::image::{ImageConfig, archive};
 use landfall_testkit::Server;
 use landfall_testkit::http::Client;
+use landfall_testkit::kill::busybox;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -51,10 +53,12 @@ pub fn binary() -> &'static Path {
 
 /// Writes an image that holds busybox and its shell.
 pub fn image(path: &Path) {
+    let busybox =
+        busybox().expect("the tests need a static busybox: apt-get install busybox-static");
     let root = tempfile::tempdir().unwrap();
     let bin = root.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    std::fs::copy(busybox(), bin.join("busybox")).unwrap();
+    std::fs::copy(busybox, bin.join("busybox")).unwrap();
     std::os::unix::fs::symlink("busybox", bin.join("sh")).unwrap();
     let config = ImageConfig {
         cmd: vec!["sh".to_owned()],
@@ -63,14 +67,6 @@ pub fn image(path: &Path) {
     };
     let file = std::fs::File::create(path).unwrap();
     archive::write_docker_archive(file, IMAGE, root.path(), &config).unwrap();
-}
-
-fn busybox() -> &'static Path {
-    ["/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static"]
-        .into_iter()
-        .map(Path::new)
-        .find(|path| path.exists())
-        .expect("the tests need a static busybox: apt-get install busybox-static")
 }
 
 /// A text field of a line of the ledger.

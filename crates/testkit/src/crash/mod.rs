@@ -6,6 +6,8 @@
 //! commits does not. A failed image is kept for a look. Never judges by anything but the real stores.
 
 mod check;
+mod faults;
+mod flips;
 mod images;
 mod workload;
 
@@ -18,6 +20,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 pub use check::{Expected, check};
+pub use faults::{FaultReport, Faults};
+pub use flips::{FlipReport, Flips};
 pub use images::{Fates, Image};
 pub use workload::{History, Workload};
 

@@ -23,7 +23,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<String> {
     let seed = args.seed.unwrap_or_else(new_seed);
     println!("clock, --seed {seed}");
-    let status = Command::new(env!("CARGO"))
+    let status = Command::new("cargo")
         .args([
             "test",
             "--quiet",

@@ -75,13 +75,12 @@ const MUTATIONS: [Mutation; 4] = [
         replacements: &[
             (
                 "crates/flow/src/land/object.rs",
-                "    event::emit(\n        tx,\n        caller,\n        &bucket,\n        &new.key,\n        &record,\n        \
-                 Kind::Created(new.reason),\n    )?;\n    Ok(record)\n}\n",
+                "    event::emit(tx, caller, &bucket, &new.key, &record, Kind::Created)?;\n    Ok(record)\n}\n",
                 "    if new.reason != CreatedReason::PutObject {\n        event::emit(tx, caller, &bucket, &new.key, \
-                 &record, Kind::Created(new.reason))?;\n    }\n    Ok(record)\n}\n\n\
+                 &record, Kind::Created)?;\n    }\n    Ok(record)\n}\n\n\
                  /// Of a mutation.\npub fn emit_later(tx: &mut Tx<'_>, caller: &Caller, at: &(String, String), \
                  record: &VersionRecord) -> Result<(), ApiError> {\n    let bucket = bucket::bucket(tx, &at.0)?;\n    \
-                 event::emit(tx, caller, &bucket, &at.1, record, Kind::Created(CreatedReason::PutObject))\n}\n",
+                 event::emit(tx, caller, &bucket, &at.1, record, Kind::Created)\n}\n",
             ),
             (
                 "crates/wire/src/s3/put.rs",
@@ -182,7 +181,7 @@ impl Copy {
     }
 
     fn cargo(&self, arguments: &[&str]) -> Result<Output> {
-        let output = Command::new(env!("CARGO"))
+        let output = Command::new("cargo")
             .args(arguments)
             .current_dir(&self.source)
             .env("CARGO_TARGET_DIR", &self.target)
@@ -232,6 +231,7 @@ impl Mutation {
 fn matrix(copy: &Copy) -> Result<Output> {
     copy.build(&[
         "test",
+        "--quiet",
         "--locked",
         "-p",
         "landfall-store",
@@ -242,6 +242,7 @@ fn matrix(copy: &Copy) -> Result<Output> {
     let test = "whatever_a_crash_leaves_opens_with_the_acknowledged_prefix";
     copy.cargo(&[
         "test",
+        "--quiet",
         "--locked",
         "-p",
         "landfall-store",
@@ -254,7 +255,7 @@ fn matrix(copy: &Copy) -> Result<Output> {
 }
 
 fn kill(copy: &Copy) -> Result<Output> {
-    copy.build(&["build", "--locked", "-p", "landfall"])?;
+    copy.build(&["build", "--quiet", "--locked", "-p", "landfall"])?;
     let own = std::env::current_exe()?;
     let server = copy.target.join("debug/landfall");
     let server: &OsStr = server.as_ref();

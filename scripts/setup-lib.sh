@@ -98,21 +98,13 @@ need_nextest() {
   cargo install -q --locked cargo-nextest
 }
 
-# build_landfall: sets LANDFALL_BIN to a development build, which the tests share, unless it is set.
-build_landfall() {
-  if [ -z "${LANDFALL_BIN:-}" ]; then
-    say "building landfall"
-    (cd "$LANDFALL_ROOT" && cargo build -q --locked -p landfall)
-    LANDFALL_BIN="$CARGO_TARGET_DIR/debug/landfall"
-  fi
-  export LANDFALL_BIN
-}
-
-# build_xtask: sets XTASK to the binary of the chores.
-build_xtask() {
-  (cd "$LANDFALL_ROOT" && cargo build -q --locked -p xtask)
-  XTASK="$CARGO_TARGET_DIR/debug/xtask"
-  export XTASK
+# build_binaries: sets LANDFALL_BIN to a development build, which the tests share, unless it is set, and XTASK to the binary
+# of the chores. One build of all: a build of one package has other features of what it depends on, and would be a second.
+build_binaries() {
+  say "building landfall"
+  (cd "$LANDFALL_ROOT" && cargo build -q --locked --workspace --bins)
+  export LANDFALL_BIN="${LANDFALL_BIN:-$CARGO_TARGET_DIR/debug/landfall}"
+  export XTASK="$CARGO_TARGET_DIR/debug/xtask"
 }
 
 # batch_cargo ARGUMENT...: cargo for the example batch, always with the same flags, so that one build serves all.

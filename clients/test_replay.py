@@ -322,6 +322,7 @@ GOOD = {"subnet": None, "image": "good", "cpu": "256", "memory": "512"}
 FAULTS = {
     "bad subnet": ({"subnet": "subnet-0123456789abcdef0"}, "INVALID_PARAMETER", 0, "InvalidSubnetID.NotFound"),
     "missing image": ({"image": "test/none:1"}, "TASK_FAILED_TO_START", 1, "CannotPullContainerError"),
+    "larger than the host": ({"cpu": "16384", "memory": "122880"}, "TASK_FAILED_TO_START", 1, "RESOURCE:"),
 }
 
 

@@ -4,7 +4,6 @@ use landfall_core::api::generated::events as api;
 use landfall_core::arn::Arn;
 use landfall_core::caller::Caller;
 use landfall_core::error::ApiError;
-use landfall_core::limits;
 use landfall_store::Direction;
 use serde_json::{Value, json};
 
@@ -37,7 +36,7 @@ pub fn create(
     }
     let all = rules::prefix(&bus);
     let rules = tx.list::<Rule>(&all, Direction::Forward).count();
-    if rules >= limits::EVENTS_RULES_PER_BUS_MAX {
+    if rules >= tx.settings().quotas.event_rules_per_bus {
         return Err(limit_exceeded());
     }
     let archive = Archive {
